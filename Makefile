@@ -1,0 +1,142 @@
+# Forebay: the one Makefile. `make help` lists what there is to do.
+# Adding a file needs no edit here; adding a room is one word in ROOMS or TESTDIRS.
+
+VERSION  := 0.1.0
+PREFIX   ?= /usr/local
+CC       ?= cc
+CLANG    ?= clang
+CFLAGS   ?= -O2 -g
+PYTHON   ?= python3
+
+ifdef SAN # make check SAN=address,undefined   or   SAN=thread
+OUT      ?= out/$(subst $() ,-,$(subst $(comma), ,$(SAN)))
+CFLAGS   := -O1 -g -fno-omit-frame-pointer -fsanitize=$(SAN) -fno-sanitize-recover=all
+SANFLAGS := -fsanitize=$(SAN)
+HARDEN   :=
+else
+OUT      ?= out
+HARDEN   := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection -fcf-protection
+endif
+comma    := ,
+
+WARN     := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+	    -Wpointer-arith -Wwrite-strings -Wvla -Wundef -Wformat=2 -Wno-format-nonliteral
+PKGS     := libevent libcurl json-c sqlite3 libsystemd inih libcrypto
+ALL_CFLAGS = -std=c17 -D_GNU_SOURCE -DFOREBAY_VERSION='"$(VERSION)"' -I. -fPIC \
+	    $(HARDEN) $(WARN) $(CFLAGS) -MMD -MP $(CPPFLAGS)
+ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now,--as-needed $(SANFLAGS) $(LDFLAGS)
+LIBS      = $(shell pkg-config --libs $(PKGS)) -lm -pthread
+
+# Low to high: a room may use what stands to its right.
+ROOMS    ?= serve run store net job gate claude base
+archive   = $(OUT)/lib$(notdir $(1)).a
+objects   = $(patsubst %.c,$(OUT)/%.o,$(wildcard $(1)/*.c))
+room_archives = $(foreach room,$(ROOMS),$(call archive,$(room))) $(call archive,protocol)
+tests_of  = $(patsubst %.c,$(OUT)/%,$(wildcard $(1)/$(2)*.c))
+
+UNIT_TESTS  = $(call tests_of,tests/unit,test_)
+FUZZ_REPLAY = $(call tests_of,tests/fuzz,fuzz_)
+BENCHES     = $(call tests_of,tests/bench,bench_)
+
+.PHONY: all run check check-long bench lint format deps install uninstall fuzz clean help FORCE
+.DEFAULT_GOAL := all
+
+all: $(OUT)/forebayd $(OUT)/forebay $(OUT)/libforebay.so $(OUT)/libforebay.a $(OUT)/fakeapi ## build the daemon, the command, the library and the fake API
+
+run: deps ## install what is missing, build, send real prompts through the daemon, show the answers
+	@$(MAKE) --no-print-directory all
+	@OUT=$(OUT) $(PYTHON) tests/demo.py
+
+check: deps ## install what is missing, build, run every test
+	@$(MAKE) --no-print-directory -j$$(nproc) all tests
+	@$(MAKE) --no-print-directory lint
+	@OUT=$(OUT) SAN=$(SAN) $(PYTHON) tests/run.py
+
+check-long: deps ## the long forms: 500 kills, 60 s a fuzzer, sanitizers
+	@$(MAKE) --no-print-directory -j$$(nproc) all tests
+	@OUT=$(OUT) SAN=$(SAN) LONG=1 $(PYTHON) tests/run.py
+
+bench: deps ## measure, each figure beside its baseline
+	@$(MAKE) --no-print-directory -j$$(nproc) all benches
+	@OUT=$(OUT) $(PYTHON) tests/bench/run.py $(BENCH)
+
+tests: $(UNIT_TESTS) $(FUZZ_REPLAY) $(OUT)/libgate-sim.so
+benches: $(BENCHES)
+.PHONY: tests benches
+
+deps:
+	@.ci/deps
+
+lint: ## layers, sizes, format, documents against tables
+	@tests/lint/lint.sh
+
+format: ## let clang-format lay out every C file
+	@git ls-files '*.c' '*.h' | xargs clang-format -i
+
+# --- what is built ---------------------------------------------------------
+
+$(OUT)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -c -o $@ $<
+
+$(call archive,protocol): $(call objects,protocol)
+	@rm -f $@; ar rcs $@ $^
+
+define room_rule
+$(call archive,$(1)): $(call objects,daemon/$(1))
+	@mkdir -p $$(@D); rm -f $$@; ar rcs $$@ $$^
+endef
+$(foreach room,$(ROOMS),$(eval $(call room_rule,$(room))))
+
+$(OUT)/forebayd: $(call objects,daemon) $(room_archives)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
+CLIENT_LIB = $(OUT)/client/forebay.o $(call objects,protocol)
+CLIENT_CMD = $(filter-out $(OUT)/client/forebay.o,$(call objects,client))
+# The command is one of the library's users: it links it like anybody else.
+$(OUT)/forebay: $(CLIENT_CMD) $(OUT)/libforebay.a $(call archive,explain)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(shell pkg-config --libs json-c) -lm
+
+# `forebay explain` prints the table the daemon acts on; the table is data.
+$(call archive,explain): $(OUT)/daemon/claude/errors.o
+	@rm -f $@; ar rcs $@ $^
+
+$(OUT)/libforebay.a: $(CLIENT_LIB)
+	@rm -f $@; ar rcs $@ $^
+
+$(OUT)/libforebay.so: $(CLIENT_LIB) client/forebay.map
+	$(CC) -shared -Wl,-soname,libforebay.so.0 -Wl,--version-script=client/forebay.map \
+		-Wl,--as-needed $(SANFLAGS) $(LDFLAGS) -o $@ $(CLIENT_LIB) $(shell pkg-config --libs json-c)
+
+$(OUT)/fakeapi: $(call objects,tests/fakeapi) $(call archive,protocol)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(shell pkg-config --libs libevent json-c) -lm
+
+# The gate alone, for the reference simulator (tests/storms).
+$(OUT)/libgate-sim.so: $(OUT)/daemon/gate/gate.o
+	$(CC) -shared $(SANFLAGS) -o $@ $^ -lm
+
+$(OUT)/tests/unit/%: $(OUT)/tests/unit/%.o $(room_archives)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
+
+$(OUT)/tests/bench/%: $(OUT)/tests/bench/%.o $(room_archives) $(OUT)/libforebay.a
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
+# A fuzz target with a main that replays its corpus; `make fuzz` uses libFuzzer.
+$(OUT)/tests/fuzz/%: $(OUT)/tests/fuzz/%.o $(OUT)/tests/fuzz/replay.o $(room_archives)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
+fuzz: ## 60 s of libFuzzer a target (SECONDS=600 for more, TARGET=frame for one)
+	@tests/fuzz/run.sh "$(or $(SECONDS),60)" "$(TARGET)"
+
+# --- installing ------------------------------------------------------------
+
+include systemd/install.mk
+
+clean: ## remove everything that was built
+	rm -rf out
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
+
+.SECONDARY:
+-include $(shell find $(OUT) -name '*.d' 2>/dev/null)
