@@ -11,7 +11,8 @@ static const struct error_row {
 	int exit_code;
 	const char *text;
 } rows[] = {
-#define X(name, wire, retry, exit_code, text) [FOREBAY_ERR_##name] = { wire, retry, exit_code, text },
+#define X(name, wire, retry, exit_code, text)                                                      \
+	[FOREBAY_ERR_##name] = { wire, retry, exit_code, text },
 	FOREBAY_ERRORS(X)
 #undef X
 };

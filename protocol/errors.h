@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 
+/* clang-format off */
 /*	  name              wire name           retry  exit  for people */
 #define FOREBAY_ERRORS(X)                                                                          \
 	X(OK,               "ok",               false,  0, "success")                              \
@@ -42,6 +43,7 @@
 	X(NETWORK,          "network",          true,   1, "the API could not be reached")         \
 	X(DEADLINE,         "deadline",         true,  75, "the job's deadline passed first")      \
 	X(CANCELED,         "canceled",         false,  6, "the job was canceled")
+/* clang-format on */
 
 #define FOREBAY_ERROR_ENUM(name, ...) FOREBAY_ERR_##name,
 enum forebay_err { FOREBAY_ERRORS(FOREBAY_ERROR_ENUM) FOREBAY_ERR_COUNT };

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #define TO(state) (1u << FOREBAY_JOB_##state)
-#define FINAL     0u
+#define FINAL	  0u
 
 static const struct state_row {
 	const char *name;

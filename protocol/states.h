@@ -20,6 +20,7 @@
 
 #include <stdbool.h>
 
+/* clang-format off */
 /*	  state      no  wire name    may become */
 #define FOREBAY_JOB_STATES(X)                                                                      \
 	X(QUEUED,     0, "queued",    TO(RUNNING) | TO(BATCHED) | TO(CANCELED) | TO(EXPIRED))      \
@@ -32,6 +33,7 @@
 	X(FAILED,     5, "failed",    FINAL)                                                       \
 	X(CANCELED,   6, "canceled",  FINAL)                                                       \
 	X(EXPIRED,    7, "expired",   FINAL)
+/* clang-format on */
 
 #define FOREBAY_STATE_ENUM(name, number, ...) FOREBAY_JOB_##name = (number),
 enum forebay_job_state { FOREBAY_JOB_STATES(FOREBAY_STATE_ENUM) FOREBAY_JOB_STATE_COUNT };

@@ -14,6 +14,7 @@
 
 enum forebay_right { FOREBAY_RIGHT_ANY, FOREBAY_RIGHT_OWNER, FOREBAY_RIGHT_ADMIN };
 
+/* clang-format off */
 /*	  VERB     verb       who    help */
 #define FOREBAY_VERBS(X)                                                                           \
 	X(SUBMIT,  submit,  ANY,   "put a Messages request into the queue")                        \
@@ -36,6 +37,7 @@ enum forebay_right { FOREBAY_RIGHT_ANY, FOREBAY_RIGHT_OWNER, FOREBAY_RIGHT_ADMIN
 	X(WATCH,   watch,   ANY,   "status again and again")                                       \
 	X(WHOAMI,  whoami,  ANY,   "what the kernel says about the caller")                        \
 	X(RELOAD,  reload,  ADMIN, "read the configuration again")
+/* clang-format on */
 
 #define FOREBAY_VERB_ENUM(VERB, ...) FOREBAY_VERB_##VERB,
 enum forebay_verb { FOREBAY_VERBS(FOREBAY_VERB_ENUM) FOREBAY_VERB_COUNT };
