@@ -18,6 +18,8 @@ struct digest *digest_new(void);
 void digest_add(struct digest *digest, const void *data, size_t len);
 /* Frees digest. */
 void digest_end(struct digest *digest, uint8_t ret[static DIGEST_LEN]);
+/* For a body that was abandoned half-way; accepts NULL. */
+void digest_free(struct digest *digest);
 
 /* Lower-case hex of the first count bytes, with a NUL: 2 * count + 1 bytes. */
 void digest_hex(const uint8_t *digest, size_t count, char *ret);

@@ -10,6 +10,8 @@
 
 #include "protocol/base.h"
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -25,6 +27,8 @@ struct log_fields {
 	const char *message_id; /* MESSAGE_ID: one of the LOG_MESSAGE_* below */
 	uid_t owner;		/* FOREBAY_OWNER */
 };
+/* Naming .owner overrides the default below; that is meant, and no mistake. */
+#pragma GCC diagnostic ignored "-Woverride-init"
 #define LOG_FIELDS(...) (&(const struct log_fields){ .owner = (uid_t)-1, __VA_ARGS__ })
 
 /* Kinds of event with a catalog entry (systemd/forebay.catalog). */
@@ -38,6 +42,11 @@ struct log_fields {
 /* Decide once where lines go; later calls change the level only. */
 void log_init(enum log_level level);
 
+/* From any thread. At most LOG_LINES_PER_SECOND; what was dropped is counted
+ * and said with the next line. A job's name or text from outside is safe here:
+ * control bytes are shown as '?', and a line is cut at LOG_LINE_MAX bytes. */
+#define LOG_LINES_PER_SECOND 200
+#define LOG_LINE_MAX	     2048
 void log_with(enum log_level level, const struct log_fields *fields, const char *fmt, ...)
     PRINTF_LIKE(3, 4);
 
@@ -49,8 +58,17 @@ void log_with(enum log_level level, const struct log_fields *fields, const char 
 /* An impossible state, ours: say it and abort, so that there is a core. */
 _Noreturn void fatal(const char *fmt, ...) PRINTF_LIKE(1, 2);
 
-/* malloc, calloc, strdup for small things of fixed size: never NULL, fatal() instead. */
+/* For small things of fixed size: zeroed memory, a copy. Never NULL: fatal() instead. */
 void *must_alloc(size_t size);
 char *must_strdup(const char *text);
+
+/* For the unit test: may another line be written now? When one may and some
+ * were dropped before, their number is in *ret_dropped, once. */
+struct log_meter {
+	int64_t since_ms; /* start of the second being counted */
+	unsigned lines;
+	unsigned dropped;
+};
+bool log_meter_take(struct log_meter *meter, int64_t now_ms, unsigned *ret_dropped);
 
 #endif

@@ -13,6 +13,8 @@
 #include "protocol/base.h"
 #include "protocol/errors.h"
 
+#include <stddef.h>
+
 struct secret;
 
 enum secret_auth { SECRET_AUTH_BEARER, SECRET_AUTH_X_API_KEY };
