@@ -30,7 +30,10 @@
 /* clang-format on */
 
 #define ANSWER_TRANSPORT_ENUM(KIND, ...) ANSWER_##KIND,
-enum answer_transport { ANSWER_TRANSPORTS(ANSWER_TRANSPORT_ENUM) ANSWER_TRANSPORT_COUNT };
+enum answer_transport {
+	ANSWER_TRANSPORT_NONE, /* the whole HTTP answer came */
+	ANSWER_TRANSPORTS(ANSWER_TRANSPORT_ENUM) ANSWER_TRANSPORT_COUNT
+};
 #undef ANSWER_TRANSPORT_ENUM
 
 enum answer_limit {
