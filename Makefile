@@ -7,6 +7,7 @@ CC       ?= cc
 CLANG    ?= clang
 CFLAGS   ?= -O2 -g
 PYTHON   ?= python3
+Q        := $(if $(V),,@)
 
 ifdef SAN # make check SAN=address,undefined   or   SAN=thread
 OUT      ?= out/$(subst $() ,-,$(subst $(comma), ,$(SAN)))
@@ -77,7 +78,8 @@ format: ## let clang-format lay out every C file
 
 $(OUT)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -c -o $@ $<
+	$(if $(V),,@echo "  CC    $<")
+	$(Q)$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
 $(call archive,protocol): $(call objects,protocol)
 	@rm -f $@; ar rcs $@ $^
@@ -89,13 +91,15 @@ endef
 $(foreach room,$(ROOMS),$(eval $(call room_rule,$(room))))
 
 $(OUT)/forebayd: $(call objects,daemon) $(room_archives)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+	$(if $(V),,@echo "  LD    $@")
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
 CLIENT_LIB = $(OUT)/client/forebay.o $(call objects,protocol)
 CLIENT_CMD = $(filter-out $(OUT)/client/forebay.o,$(call objects,client))
 # The command is one of the library's users: it links it like anybody else.
 $(OUT)/forebay: $(CLIENT_CMD) $(OUT)/libforebay.a $(call archive,explain)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(shell pkg-config --libs json-c) -lm
+	$(if $(V),,@echo "  LD    $@")
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(shell pkg-config --libs json-c) -lm
 
 # `forebay explain` prints the table the daemon acts on; the table is data.
 $(call archive,explain): $(OUT)/daemon/claude/errors.o
@@ -105,25 +109,31 @@ $(OUT)/libforebay.a: $(CLIENT_LIB)
 	@rm -f $@; ar rcs $@ $^
 
 $(OUT)/libforebay.so: $(CLIENT_LIB) client/forebay.map
-	$(CC) -shared -Wl,-soname,libforebay.so.0 -Wl,--version-script=client/forebay.map \
+	$(if $(V),,@echo "  LD    $@")
+	$(Q)$(CC) -shared -Wl,-soname,libforebay.so.0 -Wl,--version-script=client/forebay.map \
 		-Wl,--as-needed $(SANFLAGS) $(LDFLAGS) -o $@ $(CLIENT_LIB) $(shell pkg-config --libs json-c)
 
 $(OUT)/fakeapi: $(call objects,tests/fakeapi) $(call archive,protocol)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(shell pkg-config --libs libevent json-c) -lm
+	$(if $(V),,@echo "  LD    $@")
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(shell pkg-config --libs libevent json-c) -lm
 
 # The gate alone, for the reference simulator (tests/storms).
 $(OUT)/libgate-sim.so: $(OUT)/daemon/gate/gate.o
-	$(CC) -shared $(SANFLAGS) -o $@ $^ -lm
+	$(if $(V),,@echo "  LD    $@")
+	$(Q)$(CC) -shared $(SANFLAGS) -o $@ $^ -lm
 
 $(OUT)/tests/unit/%: $(OUT)/tests/unit/%.o $(room_archives)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
+	$(if $(V),,@echo "  LD    $@")
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
 
 $(OUT)/tests/bench/%: $(OUT)/tests/bench/%.o $(room_archives) $(OUT)/libforebay.a
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+	$(if $(V),,@echo "  LD    $@")
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
 # A fuzz target with a main that replays its corpus; `make fuzz` uses libFuzzer.
 $(OUT)/tests/fuzz/%: $(OUT)/tests/fuzz/%.o $(OUT)/tests/fuzz/replay.o $(room_archives)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+	$(if $(V),,@echo "  LD    $@")
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
 fuzz: ## 60 s of libFuzzer a target (SECONDS=600 for more, TARGET=frame for one)
 	@tests/fuzz/run.sh "$(or $(SECONDS),60)" "$(TARGET)"
