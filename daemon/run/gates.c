@@ -1,0 +1,427 @@
+/*
+ * gates.c - all gates of a request as one; see gates.h.
+ */
+#include "daemon/run/gates.h"
+
+#include "daemon/base/clock.h"
+#include "daemon/base/log.h"
+#include "daemon/base/metrics.h"
+#include "daemon/claude/models.h"
+#include "daemon/gate/pace.h"
+#include "daemon/gate/ratelimit.h"
+#include "daemon/run/gates_internal.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_MODELS     512 /* client-chosen names: the idle ones make room */
+#define OUTPUT_START   500 /* tokens of an answer, before any was seen */
+#define OUTPUT_GAIN    0.05
+#define LIMIT_FALLBACK 5.0 /* s to hold after a 429 that names no time */
+
+static enum gate_manner
+manner_of(enum config_manner manner)
+{
+	switch (manner) {
+	case CONFIG_MANNER_EAGER:
+		return GATE_EAGER;
+	case CONFIG_MANNER_POLITE:
+		return GATE_POLITE;
+	case CONFIG_MANNER_DEFAULT:
+		break;
+	}
+	return GATE_DEFAULT;
+}
+
+static void
+configure_pace(struct pace *pace, const struct config_pace *config, double now)
+{
+	pace_set(pace, (double)config->min_spacing_ms / 1000.0, (double)config->requests_per_minute,
+		 (double)config->input_tokens_per_minute, (double)config->output_tokens_per_minute,
+		 now);
+}
+
+static void
+configure_model(struct gates *gates, struct model_gate *model, double now)
+{
+	struct config_gate gate = config_gate_of(gates->config, model->name);
+	struct config_pace pace = config_pace_of(gates->config, model->name);
+
+	gate_config_init(&model->gate_config, (int)gates->config->workers, manner_of(gate.manner));
+	configure_pace(&model->pace, &pace, now);
+}
+
+struct gates *
+gates_new(const struct config *config, double now)
+{
+	struct gates *gates = must_alloc(sizeof(*gates));
+
+	*gates = (struct gates){ .config = config };
+	gate_config_init(&gates->host_config, (int)config->workers, manner_of(config->gate.manner));
+	gate_init(&gates->host, &gates->host_config);
+	gate_init(&gates->key, &gates->host_config);
+	pace_init(&gates->pace);
+	configure_pace(&gates->pace, &config->pace, now);
+	return gates;
+}
+
+void
+gates_configure(struct gates *gates, const struct config *config, double now)
+{
+	struct model_gate *model, *next;
+
+	gates->config = config;
+	gate_config_init(&gates->host_config, (int)config->workers, manner_of(config->gate.manner));
+	gate_fit(&gates->host, &gates->host_config);
+	configure_pace(&gates->pace, &config->pace, now);
+	HASH_ITER (hh, gates->models, model, next) {
+		configure_model(gates, model, now);
+		gate_fit(&model->gate, &model->gate_config);
+	}
+}
+
+void
+gates_free(struct gates *gates)
+{
+	struct model_gate *model, *next_model;
+	struct limit_bucket *bucket, *next_bucket;
+
+	if (!gates)
+		return;
+	HASH_ITER (hh, gates->models, model, next_model) {
+		HASH_DEL(gates->models, model);
+		free(model);
+	}
+	HASH_ITER (hh, gates->buckets, bucket, next_bucket) {
+		HASH_DEL(gates->buckets, bucket);
+		free(bucket);
+	}
+	free(gates);
+}
+
+static struct limit_bucket *
+bucket_of(struct gates *gates, const char *model)
+{
+	const char *name = models_bucket(model);
+	struct limit_bucket *bucket;
+
+	HASH_FIND_STR(gates->buckets, name, bucket);
+	if (bucket)
+		return bucket;
+	bucket = must_alloc(sizeof(*bucket));
+	*bucket = (struct limit_bucket){ 0 };
+	snprintf(bucket->name, sizeof(bucket->name), "%s", name);
+	ratelimit_init(&bucket->limit);
+	HASH_ADD_STR(gates->buckets, name, bucket);
+	return bucket;
+}
+
+/* A name nobody uses any more, whose weather is not worth remembering. */
+static void
+forget_an_idle_model(struct gates *gates, double now)
+{
+	struct model_gate *model, *next;
+
+	HASH_ITER (hh, gates->models, model, next) {
+		if (model->passes > 0 ||
+		    gate_weather_of(&model->gate, &model->gate_config, now) != GATE_OPEN)
+			continue;
+		HASH_DEL(gates->models, model);
+		free(model);
+		return;
+	}
+}
+
+struct model_gate *
+gates_model(struct gates *gates, const char *name, double now)
+{
+	struct model_gate *model;
+
+	HASH_FIND_STR(gates->models, name, model);
+	if (model)
+		return model;
+	if (HASH_COUNT(gates->models) >= MAX_MODELS)
+		forget_an_idle_model(gates, now);
+	model = must_alloc(sizeof(*model));
+	*model = (struct model_gate){ .usual_output = OUTPUT_START };
+	snprintf(model->name, sizeof(model->name), "%s", name);
+	pace_init(&model->pace);
+	configure_model(gates, model, now);
+	gate_init(&model->gate, &model->gate_config);
+	model->bucket = bucket_of(gates, name);
+	HASH_ADD_STR(gates->models, name, model);
+	return model;
+}
+
+bool
+gates_may_send(struct gates *gates, const char *name, double cost_input, double cost_output,
+	       double now, double *ret_when, bool *ret_probe)
+{
+	struct model_gate *model = gates_model(gates, name, now);
+	double when[6] = { INFINITY, INFINITY, INFINITY, INFINITY, INFINITY, INFINITY };
+	bool yes = gate_may_send(&gates->key, &gates->host_config, now, &when[0]);
+	double latest = now;
+
+	yes &= gate_may_send(&gates->host, &gates->host_config, now, &when[1]);
+	yes &= gate_may_send(&model->gate, &model->gate_config, now, &when[2]);
+	/* These three answer with the later of a time and what stands there. */
+	yes &= ratelimit_may_send(&model->bucket->limit, now, cost_input, cost_output, &latest);
+	yes &= pace_may_send(&model->pace, now, cost_input, cost_output, &latest);
+	yes &= pace_may_send(&gates->pace, now, cost_input, cost_output, &latest);
+	*ret_probe = gate_is_dark(&model->gate, &model->gate_config) ||
+		     gate_is_dark(&gates->host, &gates->host_config);
+	if (yes)
+		return true;
+	/* Ask again at the earliest moment anything changes: never too late. */
+	for (size_t i = 0; i < 3; i++)
+		if (when[i] > now && when[i] < *ret_when)
+			*ret_when = when[i];
+	if (latest > now && latest < *ret_when)
+		*ret_when = latest;
+	return false;
+}
+
+void
+gates_take(struct gates *gates, const char *name, double cost_input, double cost_output, double now,
+	   struct pass *pass)
+{
+	struct model_gate *model = gates_model(gates, name, now);
+
+	*pass = (struct pass){ .model = model,
+			       .taken_at = now,
+			       .cost_input = cost_input,
+			       .cost_output = cost_output,
+			       .open = true };
+	model->passes++;
+	gate_sent(&model->gate, &model->gate_config, now, &pass->ticket);
+	gate_sent(&gates->host, &gates->host_config, now, &pass->host_ticket);
+	ratelimit_sent(&model->bucket->limit, now, cost_input, cost_output);
+	pace_sent(&model->pace, now, cost_input, cost_output);
+	pace_sent(&gates->pace, now, cost_input, cost_output);
+}
+
+void
+gates_left(struct gates *gates, struct pass *pass, double now)
+{
+	(void)gates;
+	gate_left(&pass->ticket, now);
+	gate_left(&pass->host_ticket, now);
+}
+
+/* The weather at a gate may have changed: say so, once. */
+static void
+note_weather(struct gates *gates, struct model_gate *model, double now)
+{
+	enum gate_weather weather = gate_weather_of(&model->gate, &model->gate_config, now);
+	char words[GATE_DESCRIPTION_LEN];
+	bool storm = weather == GATE_DARK, was_storm = model->weather == GATE_DARK;
+
+	model->dirty = gates->dirty = true;
+	if (weather == model->weather)
+		return;
+	metrics.gate_weather_changes_total++;
+	gate_describe(&model->gate, &model->gate_config, now, words, sizeof(words));
+	log_with(storm ? LOG_LEVEL_WARN : LOG_LEVEL_INFO,
+		 LOG_FIELDS(.model = model->name, .message_id = storm ? LOG_MESSAGE_STORM_BEGINS
+								: was_storm ? LOG_MESSAGE_STORM_ENDS
+									    : NULL),
+		 "gate of %s: %s", model->name, words);
+	model->weather = weather;
+}
+
+void
+gates_accepted(struct gates *gates, struct pass *pass, double now)
+{
+	gate_accepted(&pass->model->gate, &pass->model->gate_config, now, &pass->ticket);
+	gate_accepted(&gates->host, &gates->host_config, now, &pass->host_ticket);
+	note_weather(gates, pass->model, now);
+}
+
+void
+gates_quiet(struct gates *gates, struct pass *pass, double now)
+{
+	gate_quiet(&pass->model->gate, &pass->model->gate_config, now, &pass->ticket);
+	gate_quiet(&gates->host, &gates->host_config, now, &pass->host_ticket);
+	note_weather(gates, pass->model, now);
+}
+
+void
+gates_stalled(struct gates *gates, struct pass *pass, double now)
+{
+	pass->stalled = true;
+	gate_stalled(&pass->model->gate, &pass->model->gate_config, now, &pass->ticket,
+		     clock_random());
+	gate_stalled(&gates->host, &gates->host_config, now, &pass->host_ticket, clock_random());
+	note_weather(gates, pass->model, now);
+}
+
+double
+gates_quiet_after(const struct gates *gates, const struct pass *pass)
+{
+	(void)gates;
+	return gate_quiet_after(&pass->model->gate, &pass->model->gate_config);
+}
+
+double
+gates_stalled_after(const struct gates *gates, const struct pass *pass)
+{
+	(void)gates;
+	return gate_stalled_after(&pass->model->gate, &pass->model->gate_config);
+}
+
+void
+gates_headers(struct gates *gates, struct pass *pass,
+	      const struct answer_ratelimit limits[static ANSWER_LIMIT_COUNT], double now)
+{
+	static const enum bucket_kind kinds[] = {
+		[ANSWER_REQUESTS] = BUCKET_REQUESTS,
+		[ANSWER_INPUT_TOKENS] = BUCKET_INPUT,
+		[ANSWER_OUTPUT_TOKENS] = BUCKET_OUTPUT,
+	};
+
+	(void)gates;
+	for (size_t i = 0; i < ANSWER_LIMIT_COUNT; i++)
+		if (limits[i].limit > 0)
+			ratelimit_headers(&pass->model->bucket->limit, kinds[i],
+					  (double)limits[i].limit, (double)limits[i].remaining,
+					  now);
+}
+
+static void
+close_pass(struct gates *gates, struct pass *pass, double now)
+{
+	pass->model->passes--;
+	note_weather(gates, pass->model, now);
+	pass->open = false;
+}
+
+void
+gates_unsent(struct gates *gates, struct pass *pass, double now)
+{
+	gate_unsent(&pass->model->gate, &pass->ticket);
+	gate_unsent(&gates->host, &pass->host_ticket);
+	ratelimit_unsent(&pass->model->bucket->limit, now, pass->cost_input, pass->cost_output);
+	pace_unsent(&pass->model->pace, now, pass->taken_at, pass->cost_input, pass->cost_output);
+	pace_unsent(&gates->pace, now, pass->taken_at, pass->cost_input, pass->cost_output);
+	close_pass(gates, pass, now);
+}
+
+static void
+settle(struct gates *gates, struct pass *pass, double input, double output, double now)
+{
+	double in = pass->cost_input, out = pass->cost_output;
+
+	ratelimit_settled(&pass->model->bucket->limit, now, in, out, input, output);
+	pace_settled(&pass->model->pace, now, in, out, input, output);
+	pace_settled(&gates->pace, now, in, out, input, output);
+	if (output > 0)
+		pass->model->usual_output += OUTPUT_GAIN * (output - pass->model->usual_output);
+}
+
+void
+gates_forgotten(struct gates *gates, struct pass *pass, double now)
+{
+	gate_ended(&pass->model->gate, &pass->ticket, pass->ticket.accepted);
+	gate_ended(&gates->host, &pass->host_ticket, pass->host_ticket.accepted);
+	settle(gates, pass, pass->cost_input, 0, now);
+	close_pass(gates, pass, now);
+}
+
+/* The model's gate learns from the answer. */
+static void
+tell_model(struct model_gate *model, struct pass *pass, const struct answer *answer, double now)
+{
+	struct gate *gate = &model->gate;
+	double random = clock_random(), after = answer->retry_after_s;
+
+	switch (answer->row->effect) {
+	case API_EFFECT_CAPACITY:
+		gate_refused(gate, &model->gate_config, now, &pass->ticket, random, true);
+		if (after > 0)
+			gate_asked_to_wait(gate, now, after, random);
+		break;
+	case API_EFFECT_LIMIT:
+		after = after >= 0 ? after : LIMIT_FALLBACK;
+		gate_limited(gate, &model->gate_config, now, &pass->ticket, after, random);
+		ratelimit_limited(&model->bucket->limit, now, after, random);
+		break;
+	case API_EFFECT_FAULT:
+		gate_refused(gate, &model->gate_config, now, &pass->ticket, random, false);
+		break;
+	case API_EFFECT_ACCEPT:
+	case API_EFFECT_MODEL:
+		gate_accepted(gate, &model->gate_config, now, &pass->ticket);
+		break;
+	case API_EFFECT_KEY:
+	case API_EFFECT_NONE:
+		break; /* says nothing about the model */
+	}
+}
+
+/* The host's gate: whatever has a status lives; only a broken way counts. */
+static void
+tell_host(struct gates *gates, struct pass *pass, const struct answer *answer, double now)
+{
+	if (answer->status == 0)
+		gate_refused(&gates->host, &gates->host_config, now, &pass->host_ticket,
+			     clock_random(), false);
+	else
+		gate_accepted(&gates->host, &gates->host_config, now, &pass->host_ticket);
+}
+
+static void
+close_key(struct gates *gates, const struct answer *answer, double resume_in, double now)
+{
+	bool billing = answer->class == API_BILLING;
+
+	if (gate_weather_of(&gates->key, &gates->host_config, now) == GATE_HELD)
+		return;
+	gate_close(&gates->key, now + resume_in, billing ? GATE_WHY_BILLING : GATE_WHY_KEY);
+	snprintf(gates->key_reason, sizeof(gates->key_reason), "%s", answer->message);
+	gates->key_dirty = gates->dirty = true;
+	log_with(
+	    LOG_LEVEL_ERROR,
+	    LOG_FIELDS(.request_id = answer->request_id,
+		       .message_id = billing ? LOG_MESSAGE_BILLING_PAUSE : LOG_MESSAGE_KEY_REFUSED),
+	    "the key's gate is closed: %d %s; jobs wait until it opens by its date, "
+	    "`forebay release key` or a new key",
+	    answer->status, answer->row->name);
+}
+
+void
+gates_ended(struct gates *gates, struct pass *pass, const struct answer *answer,
+	    double input_tokens, double output_tokens, double resume_in, double now)
+{
+	struct model_gate *model = pass->model;
+	bool carried = pass->ticket.accepted;
+
+	if (answer) {
+		/* An answer after the first bytes: the model had accepted it. */
+		if (!carried)
+			tell_model(model, pass, answer, now);
+		if (!pass->host_ticket.accepted)
+			tell_host(gates, pass, answer, now);
+		if (answer->row->effect == API_EFFECT_KEY)
+			close_key(gates, answer, resume_in, now);
+	}
+	gate_ended(&model->gate, &pass->ticket, pass->ticket.accepted);
+	gate_ended(&gates->host, &pass->host_ticket, pass->host_ticket.accepted);
+	settle(gates, pass, input_tokens, output_tokens, now);
+	close_pass(gates, pass, now);
+}
+
+uint32_t
+gates_expect_output(struct gates *gates, const char *name, int64_t max_tokens)
+{
+	struct model_gate *model;
+	double usual = OUTPUT_START;
+
+	HASH_FIND_STR(gates->models, name, model);
+	if (model)
+		usual = model->usual_output;
+	if (max_tokens >= 0 && (double)max_tokens < usual)
+		usual = (double)max_tokens;
+	return (uint32_t)usual;
+}

@@ -1,0 +1,48 @@
+/*
+ * gates_internal.h - what gates.c and gates_view.c share; nobody else.
+ */
+#ifndef DAEMON_RUN_GATES_INTERNAL_H
+#define DAEMON_RUN_GATES_INTERNAL_H
+
+#include "daemon/gate/pace.h"
+#include "daemon/gate/ratelimit.h"
+#include "daemon/run/gates.h"
+
+#include <uthash.h>
+
+/* The server's rate limit of one bucket name of the models table. */
+struct limit_bucket {
+	char name[128];
+	struct ratelimit limit;
+	UT_hash_handle hh;
+};
+
+struct model_gate {
+	char name[128];
+	struct gate gate;
+	struct gate_config gate_config;
+	struct pace pace;
+	struct limit_bucket *bucket; /* borrowed */
+	double usual_output;	     /* tokens, running mean */
+	enum gate_weather weather;   /* as last said */
+	unsigned passes;	     /* open ones: they point here */
+	char reason[128];	     /* of a hold by hand */
+	bool dirty;		     /* changed since it was saved */
+	UT_hash_handle hh;
+};
+
+struct gates {
+	const struct config *config;  /* borrowed */
+	struct model_gate *models;    /* owned, by name */
+	struct limit_bucket *buckets; /* owned, by name */
+	struct gate host, key;
+	struct gate_config host_config;
+	struct pace pace; /* of all models together */
+	char host_reason[128], key_reason[512];
+	bool dirty, host_dirty, key_dirty;
+};
+
+/* Made when new. */
+struct model_gate *gates_model(struct gates *gates, const char *name, double now);
+
+#endif

@@ -1,0 +1,198 @@
+/*
+ * gates_view.c - the gates by hand, in words, and over a restart.
+ */
+#include "daemon/base/log.h"
+#include "daemon/run/gates_internal.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Names under which the two that are no model's are kept on disk. */
+#define HOST_NAME "host"
+#define KEY_NAME  "key"
+
+static bool
+is_target(const char *target, const char *name)
+{
+	return strcmp(target, "all") == 0 || strcmp(target, name) == 0;
+}
+
+static void
+set_reason(char *ret, size_t len, const char *reason)
+{
+	snprintf(ret, len, "%s", reason ? reason : "");
+}
+
+enum forebay_err
+gates_hold(struct gates *gates, const char *target, double until, const char *reason)
+{
+	struct model_gate *model, *next;
+
+	if (strcmp(target, "batches") == 0)
+		return FOREBAY_ERR_NOT_FOUND;
+	gates->dirty = true;
+	/* "all" closes the one gate everybody passes: models yet unknown too. */
+	if (strcmp(target, HOST_NAME) == 0) {
+		gate_hold(&gates->host, until);
+		set_reason(gates->host_reason, sizeof(gates->host_reason), reason);
+		gates->host_dirty = true;
+	} else if (is_target(target, KEY_NAME)) {
+		gate_hold(&gates->key, until);
+		set_reason(gates->key_reason, sizeof(gates->key_reason), reason);
+		gates->key_dirty = true;
+	} else {
+		(void)gates_model(gates, target, 0.0);
+		HASH_ITER (hh, gates->models, model, next)
+			if (strcmp(model->name, target) == 0) {
+				gate_hold(&model->gate, until);
+				set_reason(model->reason, sizeof(model->reason), reason);
+				model->dirty = true;
+			}
+	}
+	return FOREBAY_ERR_OK;
+}
+
+enum forebay_err
+gates_release(struct gates *gates, const char *target)
+{
+	struct model_gate *model, *next;
+	bool found = false;
+
+	if (is_target(target, HOST_NAME)) {
+		gate_release(&gates->host);
+		gates->host_reason[0] = '\0';
+		gates->host_dirty = found = true;
+	}
+	if (is_target(target, KEY_NAME)) {
+		gate_release(&gates->key);
+		gates->key_reason[0] = '\0';
+		gates->key_dirty = found = true;
+	}
+	HASH_ITER (hh, gates->models, model, next)
+		if (is_target(target, model->name)) {
+			gate_release(&model->gate);
+			model->reason[0] = '\0';
+			model->dirty = found = true;
+		}
+	gates->dirty |= found;
+	return found ? FOREBAY_ERR_OK : FOREBAY_ERR_NOT_FOUND;
+}
+
+static void
+fill_row(struct gates_row *ret, const struct gate *gate, const struct gate_config *config,
+	 double now)
+{
+	ret->gate = gate;
+	gate_look(gate, config, now, &ret->view);
+	gate_describe(gate, config, now, ret->words, sizeof(ret->words));
+}
+
+bool
+gates_row(struct gates *gates, size_t i, double now, struct gates_row *ret)
+{
+	struct model_gate *model = gates->models;
+
+	if (i == 0) {
+		ret->name = KEY_NAME;
+		ret->kind = "key";
+		ret->reason = gates->key_reason;
+		fill_row(ret, &gates->key, &gates->host_config, now);
+		return true;
+	}
+	if (i == 1) {
+		ret->name = HOST_NAME;
+		ret->kind = "host";
+		ret->reason = gates->host_reason;
+		fill_row(ret, &gates->host, &gates->host_config, now);
+		return true;
+	}
+	for (i -= 2; model && i > 0; i--)
+		model = model->hh.next;
+	if (!model)
+		return false;
+	ret->name = model->name;
+	ret->kind = "model";
+	ret->reason = model->reason;
+	fill_row(ret, &model->gate, &model->gate_config, now);
+	return true;
+}
+
+const char *
+gates_words(struct gates *gates, const char *name, double now, char *buf, size_t len)
+{
+	struct model_gate *model = gates_model(gates, name, now);
+	char words[GATE_DESCRIPTION_LEN];
+	const struct {
+		const char *name;
+		const struct gate *gate;
+		const struct gate_config *config;
+	} all[] = {
+		{ "the key", &gates->key, &gates->host_config },
+		{ "the API's host", &gates->host, &gates->host_config },
+		{ model->name, &model->gate, &model->gate_config },
+	};
+
+	buf[0] = '\0';
+	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+		enum gate_weather weather = gate_weather_of(all[i].gate, all[i].config, now);
+
+		if (weather == GATE_OPEN)
+			continue;
+		gate_describe(all[i].gate, all[i].config, now, words, sizeof(words));
+		snprintf(buf, len, "%s %s", all[i].name, words);
+		break;
+	}
+	return buf;
+}
+
+static void
+save_one(const char *name, const struct gate *gate, double now, double wall_offset,
+	 gates_save_fn *fn, void *arg)
+{
+	char text[GATE_SAVE_LEN];
+	int len = gate_save(gate, now, wall_offset, text, sizeof(text));
+
+	if (len > 0 && (size_t)len < sizeof(text))
+		fn(name, text, arg);
+}
+
+void
+gates_save(struct gates *gates, double now, double wall_offset, gates_save_fn *fn, void *arg)
+{
+	struct model_gate *model, *next;
+
+	if (!gates->dirty)
+		return;
+	gates->dirty = false;
+	if (gates->host_dirty || gate_is_dark(&gates->host, &gates->host_config))
+		save_one(HOST_NAME, &gates->host, now, wall_offset, fn, arg);
+	if (gates->key_dirty)
+		save_one(KEY_NAME, &gates->key, now, wall_offset, fn, arg);
+	gates->host_dirty = gates->key_dirty = false;
+	HASH_ITER (hh, gates->models, model, next) {
+		if (model->dirty)
+			save_one(model->name, &model->gate, now, wall_offset, fn, arg);
+		model->dirty = false;
+	}
+}
+
+void
+gates_load(struct gates *gates, const char *name, const char *text, double now, double wall_offset)
+{
+	size_t len = strlen(text);
+
+	if (strcmp(name, HOST_NAME) == 0) {
+		(void)gate_load(&gates->host, &gates->host_config, now, wall_offset, text, len);
+		gate_restart(&gates->host, &gates->host_config);
+	} else if (strcmp(name, KEY_NAME) == 0) {
+		(void)gate_load(&gates->key, &gates->host_config, now, wall_offset, text, len);
+		gate_restart(&gates->key, &gates->host_config);
+	} else {
+		struct model_gate *model = gates_model(gates, name, now);
+
+		(void)gate_load(&model->gate, &model->gate_config, now, wall_offset, text, len);
+		gate_restart(&model->gate, &model->gate_config);
+		model->weather = gate_weather_of(&model->gate, &model->gate_config, now);
+	}
+}
