@@ -1,9 +1,9 @@
 /*
  * message.h - the JSON bodies of frames: typed structs <-> JSON.
  *
- * Requests are one struct whose members come from one table (message.c): name,
- * kind, which verbs take it, which need it. The only file of protocol/ that
- * uses json-c, and never before the strict scanner (json.h) said yes: UTF-8,
+ * Requests are one struct whose members come from one table (request.c): name,
+ * kind, which verbs take it, which need it. json-c sits behind the getters
+ * (message.c), and never before the strict scanner (json.h) said yes: UTF-8,
  * depth <= 16, <= 64 KiB, no duplicate keys.
  */
 #ifndef PROTOCOL_MESSAGE_H
@@ -91,6 +91,11 @@ MUST_CHECK enum forebay_err request_parse(const uint8_t *buf, size_t len, struct
  * Owned by the caller; NULL when out of memory. */
 char *request_put(const struct request *request);
 
+/* Row i of the table of arguments: its name, NULL after the last one, and
+ * whether verb takes it. For documents, tests and fuzz dictionaries. */
+const char *request_argument(size_t i);
+bool request_takes(enum forebay_verb verb, size_t i);
+
 /*
  * A parsed JSON object of the other side (HELLO, EVENT, REPLY, ERROR), or a row
  * of JSON Lines, behind getters, so that nobody else needs a JSON library.
@@ -116,7 +121,11 @@ const char *message_item_text(const struct message *message, const char *name, s
 /* The name of member i of the object, NULL after the last; for walking maps. */
 const char *message_member(const struct message *message, size_t i);
 
-/* RFC 3339 text <-> ms since 1970; false for anything else. */
+/* RFC 3339 text <-> ms since 1970; parse is false for anything else. put writes
+ * UTC with ms, "2026-11-24T09:51:08.123Z", or "unknown" outside the years 1000 to 9999,
+ * and returns ret. */
+#define MESSAGE_TIME_LEN 32
 bool message_time_parse(const char *text, int64_t *ret_ms);
+char *message_time_put(int64_t ms, char ret[static MESSAGE_TIME_LEN]);
 
 #endif
