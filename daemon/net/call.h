@@ -13,6 +13,7 @@
 #include "protocol/base.h"
 #include "protocol/errors.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -59,7 +60,12 @@ void call_progress(struct call *call);
 /* From now on every byte of the body is progress (a plain, unstreamed answer). */
 void call_bytes_are_progress(struct call *call);
 
-/* Close the connection now; no callback comes any more; frees call. */
+/* A connection was there and the request began to go out: from then on the
+ * attempt may be billed, and its end says something about the API. */
+bool call_is_left(const struct call *call);
+
+/* Close the connection now; no callback comes any more; frees call. Inside
+ * done() it does nothing: the call is over. */
 void call_cancel(struct call *call);
 
 #endif
