@@ -135,18 +135,35 @@ parse_options(struct options *options, int argc, char **argv)
 		options->listen[options->listen_count++] = "127.0.0.1:0";
 }
 
+/* libevent's own parser has no port 0. */
+static socklen_t
+parse_inet(const char *text, struct sockaddr_in *ret)
+{
+	const char *colon = strrchr(text, ':');
+	char host[INET_ADDRSTRLEN] = "";
+	char *end;
+	unsigned long port;
+
+	if (!colon || (size_t)(colon - text) >= sizeof(host))
+		return 0;
+	memcpy(host, text, (size_t)(colon - text));
+	port = strtoul(colon + 1, &end, 10);
+	if (*end || end == colon + 1 || port > 65535)
+		return 0;
+	ret->sin_family = AF_INET;
+	ret->sin_port = htons((uint16_t)port);
+	return inet_pton(AF_INET, host, &ret->sin_addr) == 1 ? sizeof(*ret) : 0;
+}
+
 /* Fills the address; its length, or 0 if the text is none. */
 static socklen_t
 parse_address(const char *text, struct sockaddr_storage *ret)
 {
 	struct sockaddr_un *local = (struct sockaddr_un *)ret;
-	int len = sizeof(*ret);
 
 	memset(ret, 0, sizeof(*ret));
 	if (strncmp(text, "unix:", 5) != 0)
-		return evutil_parse_sockaddr_port(text, (struct sockaddr *)ret, &len) == 0
-			   ? (socklen_t)len
-			   : 0;
+		return parse_inet(text, (struct sockaddr_in *)ret);
 	if (strlen(text + 5) >= sizeof(local->sun_path))
 		return 0;
 	local->sun_family = AF_UNIX;
