@@ -64,10 +64,11 @@ enum api_fallback {
 };
 
 struct api_error {
-	int status;	     /* HTTP; 0 matches any, and none at all */
+	int status;	     /* HTTP; 0 matches any */
 	const char *type;    /* error.type; NULL matches any */
 	const char *code;    /* error.details.error_code; NULL matches any */
 	const char *message; /* words the message contains, lower case; NULL matches any */
+	const char *phrases; /* for explain only: lower case, separated by |; NULL: none */
 	enum api_class class;
 	enum api_fault whose;
 	enum api_retry retry;
@@ -82,9 +83,9 @@ struct api_error {
 /* All rows, in the order they are printed. */
 const struct api_error *api_errors(size_t *ret_count);
 
-/* The most specific row that matches. type, code, message may be NULL or
- * unknown: the bare type or status is then meant. Never NULL: an unknown
- * status below 500 is a wrong request, one from 500 on a fault. */
+/* The most specific row that matches. status 0, and NULL, say nothing: what
+ * else is known decides. What the table does not know is ignored. Never NULL:
+ * an unknown status from 300 to 499 is a wrong request, any other a fault. */
 const struct api_error *api_error_find(int status, const char *type, const char *code);
 const struct api_error *api_error_find_message(int status, const char *type, const char *code,
 					       const char *message);
