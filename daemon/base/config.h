@@ -1,5 +1,6 @@
 /*
- * config.h - the configuration as one struct, filled from one table of keys.
+ * config.h - the configuration as one struct, filled from one table of keys,
+ * config_table.c.
  *
  * INI (inih, included by config.c only): a file, then the *.conf files of
  * FILE.d/ in name order, then --set SECTION.KEY=VALUE. Unknown keys and bad
@@ -53,8 +54,6 @@ struct config_chain {
 	bool adapt;	     /* sampling parameters may be dropped */
 };
 
-struct config_override; /* per model, per user, per group: private lists */
-
 struct config {
 	/* [daemon] */
 	char *socket;	 /* owned, as all strings here; NULL: the default of the moment */
@@ -82,10 +81,9 @@ struct config {
 	int64_t idle_timeout_ms;
 	int64_t lifetime_ms;
 	uint64_t max_answer;
-	int transport; /* enum config_transport */
-	/* [gate], [pace] */
-	struct config_gate gate;
-	struct config_pace pace;
+	int transport;		 /* enum config_transport */
+	struct config_gate gate; /* [gate] */
+	struct config_pace pace; /* [pace] */
 	/* [queue] */
 	int64_t deadline_ms;
 	int64_t batch_deadline_ms; /* of jobs with batch = only */
@@ -105,12 +103,10 @@ struct config {
 	int64_t retry_max_ms;
 	int64_t spill_after_ms;
 	uint64_t ephemeral_bytes;
-	/* [limits] */
-	struct config_limits limits;
-
+	struct config_limits limits; /* [limits] */
 	struct config_chain *chains; /* owned array */
 	size_t chain_count;
-	struct config_override *overrides; /* owned, private to config.c */
+	struct config_override *overrides; /* owned, private to config*.c */
 	size_t override_count;
 };
 
@@ -138,10 +134,16 @@ void config_needs_restart(const struct config *before, const struct config *afte
 /* With the override for that model, else the section's own. */
 struct config_gate config_gate_of(const struct config *config, const char *model);
 struct config_pace config_pace_of(const struct config *config, const char *model);
-/* user overrides win over group overrides win over [limits]. */
+/* Key by key: user overrides win over group overrides win over [limits]; of
+ * several groups that section wins which was written first. */
 struct config_limits config_limits_of(const struct config *config, uid_t uid, const gid_t *groups,
 				      size_t group_count);
-/* NULL when there is no such chain. Borrowed. */
+/* Borrowed; NULL when there is none. */
 const struct config_chain *config_chain_of(const struct config *config, const char *name);
+
+/* Where clients connect and where the queue is kept, defaults put in.
+ * FOREBAY_ERR_BAD_REQUEST, logged: no such place, or ret is too short. */
+MUST_CHECK enum forebay_err config_socket_path(const struct config *config, char *ret, size_t len);
+MUST_CHECK enum forebay_err config_state_path(const struct config *config, char *ret, size_t len);
 
 #endif
