@@ -4,7 +4,7 @@
  */
 #include "daemon/gate/gate.h"
 #include "daemon/gate/weather.h"
-#include "tests/unit/gate_life.h"
+#include "tests/unit/gate_life.c"
 
 #include <stddef.h>
 #include <stdint.h>

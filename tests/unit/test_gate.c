@@ -5,7 +5,7 @@
  */
 #include "daemon/gate/gate.h"
 #include "protocol/base.h"
-#include "tests/unit/gate_life.h"
+#include "tests/unit/gate_life.c"
 
 #include <math.h>
 #include <setjmp.h>

@@ -1,10 +1,8 @@
 /*
- * gate_life.h - one life of a gate, its events taken from bytes, with every
- * invariant checked after each. Shared by test_gate.c and fuzz_gate.c.
+ * gate_life.c - one life of a gate, its events taken from bytes, with every
+ * invariant checked after each. Included by test_gate.c and fuzz_gate.c, each of
+ * which is one file to the Makefile.
  */
-#ifndef TESTS_UNIT_GATE_LIFE_H
-#define TESTS_UNIT_GATE_LIFE_H
-
 #include "daemon/gate/gate.h"
 #include "daemon/gate/weather.h"
 
@@ -24,19 +22,19 @@ struct gate_life {
 	const uint8_t *at, *end;
 };
 
-static inline unsigned
+static unsigned
 life_byte(struct gate_life *life)
 {
 	return life->at < life->end ? *life->at++ : 0;
 }
 
-static inline double
+static double
 life_random(struct gate_life *life)
 {
 	return life_byte(life) / 256.0;
 }
 
-static inline void
+static void
 life_require(const struct gate_life *life, bool holds, const char *what)
 {
 	if (holds)
@@ -48,7 +46,7 @@ life_require(const struct gate_life *life, bool holds, const char *what)
 
 #define REQUIRE(condition) life_require(life, condition, #condition)
 
-static inline void
+static void
 life_check_counts(const struct gate_life *life)
 {
 	const struct gate *gate = &life->gate;
@@ -68,7 +66,7 @@ life_check_counts(const struct gate_life *life)
 		REQUIRE(!gate->in_flight && !gate->unanswered && !gate->quiet && !gate->growing);
 }
 
-static inline void
+static void
 life_check(const struct gate_life *life)
 {
 	const struct gate *gate = &life->gate;
@@ -91,7 +89,7 @@ life_check(const struct gate_life *life)
 	REQUIRE(words[0] != '\0');
 }
 
-static inline void
+static void
 life_ask(struct gate_life *life, struct gate_ticket *attempt)
 {
 	struct gate *gate = &life->gate;
@@ -108,7 +106,7 @@ life_ask(struct gate_life *life, struct gate_ticket *attempt)
 		gate_sent(gate, &life->config, life->now, attempt);
 }
 
-static inline void
+static void
 life_restart(struct gate_life *life)
 {
 	char text[GATE_SAVE_LEN];
@@ -125,7 +123,7 @@ life_restart(struct gate_life *life)
 	REQUIRE(fabs(life->gate.next_at - next_at) < 1e-5);
 }
 
-static inline void
+static void
 life_rare_event(struct gate_life *life, struct gate_ticket *attempt, unsigned event)
 {
 	struct gate *gate = &life->gate;
@@ -152,7 +150,7 @@ life_rare_event(struct gate_life *life, struct gate_ticket *attempt, unsigned ev
 	}
 }
 
-static inline void
+static void
 life_event(struct gate_life *life)
 {
 	struct gate *gate = &life->gate;
@@ -199,7 +197,7 @@ life_event(struct gate_life *life)
 	}
 }
 
-static inline void
+static void
 gate_life_play(const uint8_t *bytes, size_t len)
 {
 	struct gate_life life = { .at = bytes, .end = bytes + len };
@@ -218,5 +216,3 @@ gate_life_play(const uint8_t *bytes, size_t len)
 }
 
 #undef REQUIRE
-
-#endif
