@@ -255,7 +255,7 @@ exchange_arrive(struct exchange *x, const char *path, const char *id)
 	    ledger_add(&server->ledger, server_now(server), server_weather(server));
 
 	if (x->endpoint <= ENDPOINT_COUNT_TOKENS)
-		request_scan(&x->request, (const char *)evbuffer_pullup(input, -1), len);
+		request_scan(&x->request, len ? (const char *)evbuffer_pullup(input, -1) : "", len);
 	if (id)
 		x->request.model = (struct slice){ id, strlen(id) };
 	if (x->endpoint != ENDPOINT_MESSAGES)

@@ -9,7 +9,7 @@
 #include "tests/fakeapi/server.h"
 
 struct listed {
-	const char *id, *name, *created, *lifecycle;
+	const char *id, *created, *lifecycle;
 	long context, output;
 	bool old; /* thinks by budget only */
 };
@@ -17,17 +17,17 @@ struct listed {
 /* Newest first, as the API lists them. */
 /* clang-format off */
 static const struct listed models[] = {
-	{ "claude-fable-5-2",           "Claude Fable 5.2",  "2026-11-09", "active",     1000000, 128000, false },
-	{ "claude-haiku-5-5",           "Claude Haiku 5.5",  "2026-10-07", "active",     1000000, 128000, false },
-	{ "claude-opus-5-5",            "Claude Opus 5.5",   "2026-09-10", "active",     1000000, 128000, false },
-	{ "claude-sonnet-5-5",          "Claude Sonnet 5.5", "2026-09-01", "active",     1000000, 128000, false },
-	{ "claude-opus-5",              "Claude Opus 5",     "2026-07-01", "active",     1000000, 128000, false },
-	{ "claude-sonnet-5",            "Claude Sonnet 5",   "2026-06-01", "active",     1000000, 128000, false },
-	{ "claude-opus-4-8",            "Claude Opus 4.8",   "2026-05-01", "active",     1000000, 128000, false },
-	{ "claude-sonnet-4-6",          "Claude Sonnet 4.6", "2026-02-17", "active",     1000000, 128000, false },
-	{ "claude-opus-4-5-20251101",   "Claude Opus 4.5",   "2025-11-01", "active",      200000,  64000, true },
-	{ "claude-haiku-4-5-20251001",  "Claude Haiku 4.5",  "2025-10-01", "active",      200000,  64000, true },
-	{ "claude-sonnet-4-5-20250929", "Claude Sonnet 4.5", "2025-09-29", "deprecated",  200000,  64000, true },
+	{ "claude-fable-5-2", "2026-11-09", "active", 1000000, 128000, false },
+	{ "claude-haiku-5-5", "2026-10-07", "active", 1000000, 128000, false },
+	{ "claude-opus-5-5", "2026-09-10", "active", 1000000, 128000, false },
+	{ "claude-sonnet-5-5", "2026-09-01", "active", 1000000, 128000, false },
+	{ "claude-opus-5", "2026-07-01", "active", 1000000, 128000, false },
+	{ "claude-sonnet-5", "2026-06-01", "active", 1000000, 128000, false },
+	{ "claude-opus-4-8", "2026-05-01", "active", 1000000, 128000, false },
+	{ "claude-sonnet-4-6", "2026-02-17", "active", 1000000, 128000, false },
+	{ "claude-opus-4-5-20251101", "2025-11-01", "active", 200000, 64000, true },
+	{ "claude-haiku-4-5-20251001", "2025-10-01", "active", 200000, 64000, true },
+	{ "claude-sonnet-4-5-20250929", "2025-09-29", "deprecated", 200000, 64000, true },
 };
 /* clang-format on */
 
@@ -38,14 +38,14 @@ model_put(const struct listed *model, struct evbuffer *out)
 
 	evbuffer_add_printf(
 	    out,
-	    "{\"type\":\"model\",\"id\":\"%s\",\"display_name\":\"%s\",\"created_at\":"
+	    "{\"type\":\"model\",\"id\":\"%s\",\"display_name\":\"Claude %s\",\"created_at\":"
 	    "\"%sT00:00:00Z\",\"lifecycle\":\"%s\",\"deprecated_at\":null,\"retires_at\":null,"
 	    "\"max_input_tokens\":%ld,\"max_tokens\":%ld,\"capabilities\":{\"batch\":{"
 	    "\"supported\":true},\"effort\":{\"supported\":%s},\"thinking\":{\"supported\":true,"
 	    "\"types\":{\"adaptive\":{\"supported\":%s},\"enabled\":{\"supported\":%s}}},"
 	    "\"structured_outputs\":{\"supported\":true}}}",
-	    model->id, model->name, model->created, model->lifecycle, model->context, model->output,
-	    adaptive, adaptive, model->old ? "true" : "false");
+	    model->id, model->id + strlen("claude-"), model->created, model->lifecycle,
+	    model->context, model->output, adaptive, adaptive, model->old ? "true" : "false");
 }
 
 /* An id, or an alias without its date. */

@@ -26,7 +26,7 @@ struct exchange {
 	struct evhttp_connection *conn; /* borrowed */
 	struct event timer, closed;	/* initialised only if `armed` */
 	struct entry *entry;		/* borrowed from the ledger */
-	struct request request;		/* points into the body, good until the answer is built */
+	struct request request;		/* points into the body until the answer is built */
 	struct climate climate;
 	struct verdict verdict;
 	struct fault own_fault; /* of a check; the verdict may point here */
