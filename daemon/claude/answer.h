@@ -66,8 +66,9 @@ void answer_header(struct answer_headers *headers, const char *line, size_t len)
 
 struct answer {
 	const struct api_error *row; /* never NULL; static */
-	enum api_class class;	     /* of row, unless x-should-retry says otherwise */
-	enum api_retry retry;	     /* likewise */
+	enum api_class class;	     /* these three of row, */
+	enum api_retry retry;	     /* unless x-should-retry */
+	enum api_effect effect;	     /* says otherwise */
 	enum forebay_err err;	     /* of a job that ends with it */
 	int status;		     /* HTTP; 0 when none came */
 	bool in_stream;		     /* an error event after a 200 */
@@ -81,7 +82,8 @@ struct answer {
 };
 
 /* A whole response. The body is looked at only when status is an error; it may
- * be HTML, empty, huge, or no text at all. now_s: wall clock. */
+ * be HTML, empty, huge, or no text at all. now_s: wall clock. Headers that name
+ * a time are read by the server's own clock if it told it. */
 void answer_from_http(struct answer *ret, int status, const struct answer_headers *headers,
 		      const uint8_t *body, size_t len, double now_s);
 
@@ -89,7 +91,8 @@ void answer_from_http(struct answer *ret, int status, const struct answer_header
 void answer_from_event(struct answer *ret, const struct answer_headers *headers,
 		       const uint8_t *data, size_t len, double now_s);
 
-/* No answer, or not a whole one. headers may be NULL; status is 0 if none came. */
+/* No answer, or not a whole one. headers may be NULL; status is 0 if none came;
+ * an error status counts more than how its body ended. */
 void answer_from_transport(struct answer *ret, enum answer_transport kind, int status,
 			   const struct answer_headers *headers);
 
