@@ -206,6 +206,7 @@ void
 gates_left(struct gates *gates, struct pass *pass, double now)
 {
 	(void)gates;
+	pass->left = true;
 	gate_left(&pass->ticket, now);
 	gate_left(&pass->host_ticket, now);
 }
@@ -250,7 +251,6 @@ gates_quiet(struct gates *gates, struct pass *pass, double now)
 void
 gates_stalled(struct gates *gates, struct pass *pass, double now)
 {
-	pass->stalled = true;
 	gate_stalled(&pass->model->gate, &pass->model->gate_config, now, &pass->ticket,
 		     clock_random());
 	gate_stalled(&gates->host, &gates->host_config, now, &pass->host_ticket, clock_random());
@@ -398,15 +398,19 @@ gates_ended(struct gates *gates, struct pass *pass, const struct answer *answer,
 	bool carried = pass->ticket.accepted;
 
 	if (answer) {
-		/* An answer after the first bytes: the model had accepted it. */
-		if (!carried)
+		/* An answer after the first bytes: the model had accepted it; one
+		 * without a connection says nothing about it. */
+		if (!carried && pass->left)
 			tell_model(model, pass, answer, now);
 		if (!pass->host_ticket.accepted)
 			tell_host(gates, pass, answer, now);
 		if (answer->row->effect == API_EFFECT_KEY)
 			close_key(gates, answer, resume_in, now);
 	}
-	gate_ended(&model->gate, &pass->ticket, pass->ticket.accepted);
+	if (pass->left)
+		gate_ended(&model->gate, &pass->ticket, pass->ticket.accepted);
+	else
+		gate_unsent(&model->gate, &pass->ticket);
 	gate_ended(&gates->host, &pass->host_ticket, pass->host_ticket.accepted);
 	settle(gates, pass, input_tokens, output_tokens, now);
 	close_pass(gates, pass, now);

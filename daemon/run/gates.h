@@ -24,7 +24,7 @@ struct pass {
 	double taken_at;
 	double cost_input, cost_output; /* as estimated */
 	bool open;
-	bool stalled;
+	bool left; /* it was on the wire */
 };
 
 /* config is borrowed and may be replaced with gates_configure(). */
@@ -74,6 +74,10 @@ uint32_t gates_expect_output(struct gates *gates, const char *model, int64_t max
 MUST_CHECK enum forebay_err gates_hold(struct gates *gates, const char *target, double until,
 				       const char *reason);
 MUST_CHECK enum forebay_err gates_release(struct gates *gates, const char *target);
+
+/* There is no usable key: its gate is closed and says why. NULL: there is one
+ * (again); a new key also ends a refusal of the old one. */
+void gates_key_missing(struct gates *gates, const char *why);
 
 struct gates_row {
 	const char *name, *kind, *reason; /* kind: model, host, key; reason: "" none */

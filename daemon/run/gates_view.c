@@ -79,6 +79,17 @@ gates_release(struct gates *gates, const char *target)
 	return found ? FOREBAY_ERR_OK : FOREBAY_ERR_NOT_FOUND;
 }
 
+void
+gates_key_missing(struct gates *gates, const char *why)
+{
+	if (why)
+		gate_close(&gates->key, INFINITY, GATE_WHY_KEY);
+	else
+		gate_release(&gates->key);
+	set_reason(gates->key_reason, sizeof(gates->key_reason), why);
+	gates->key_dirty = gates->dirty = true;
+}
+
 static void
 fill_row(struct gates_row *ret, const struct gate *gate, const struct gate_config *config,
 	 double now)

@@ -32,9 +32,12 @@ struct watch_news {
 	unsigned attempt;
 	const char *model;
 	enum forebay_err error;
-	const struct store_result *result; /* NULL: ask the store */
+	/* ENDED, when the answer is at hand; result NULL: ask the store. Then also
+	 * model (as asked for), attempt (how many there were) and created_ms. */
+	const struct store_result *result;
 	const uint8_t *body;
 	size_t body_len;
+	int64_t created_ms;
 };
 
 /* May add and remove watchers, this one too. After ENDED the watcher is still

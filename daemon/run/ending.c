@@ -1,0 +1,425 @@
+/*
+ * ending.c - an attempt is over: what the gates learn, what becomes of the
+ * job, and that on disk before anybody hears of it.
+ *
+ * Waiting at a gate, a 529, a 429, a closed key and a connection that never
+ * came about do not count against a job; faults do, up to its attempts.
+ */
+#include "daemon/base/clock.h"
+#include "daemon/base/log.h"
+#include "daemon/base/metrics.h"
+#include "daemon/run/runner_internal.h"
+#include "daemon/store/store.h"
+
+#include <event2/event.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* policy = classic, the rule of the field: so many refusals, so long a pause. */
+#define CLASSIC_ATTEMPTS 3
+#define CLASSIC_BASE_MS	 5000
+#define CLASSIC_MAX_MS	 30000
+
+/* What the ledger and the metrics make of a class. */
+static const struct ending_row {
+	const char *outcome;
+	uint64_t *counter;
+} rows[API_CLASS_COUNT] = {
+	[API_SUCCESS] = { "succeeded", &metrics.attempts_succeeded_total },
+	[API_OVERLOADED] = { "overloaded", &metrics.attempts_overloaded_total },
+	[API_RATE_LIMITED] = { "limited", &metrics.attempts_limited_total },
+	[API_BILLING] = { "billing", &metrics.attempts_refused_total },
+	[API_FAULT] = { "fault", &metrics.attempts_faulted_total },
+	[API_AUTH] = { "auth", &metrics.attempts_refused_total },
+	[API_MODEL] = { "model", &metrics.attempts_refused_total },
+	[API_REQUEST] = { "request", &metrics.attempts_refused_total },
+};
+
+static const char *
+text_or_null(const char *text)
+{
+	return text[0] ? text : NULL;
+}
+
+/* --- what has come --------------------------------------------------------------- */
+
+static void
+take_facts(struct attempt *attempt, const struct assembly_facts *facts)
+{
+	struct store_attempt *row = &attempt->end.attempt;
+	struct store_result *result = &attempt->result;
+
+	row->input_tokens = (uint64_t)facts->input_tokens;
+	row->output_tokens = (uint64_t)facts->output_tokens;
+	row->cache_read_tokens = (uint64_t)facts->cache_read_tokens;
+	row->cache_write_tokens = (uint64_t)facts->cache_write_tokens;
+	result->input_tokens = row->input_tokens;
+	result->output_tokens = row->output_tokens;
+	result->cache_read_tokens = row->cache_read_tokens;
+	result->cache_write_tokens = row->cache_write_tokens;
+	metrics.tokens_input_total += row->input_tokens;
+	metrics.tokens_output_total += row->output_tokens;
+	metrics.tokens_cache_read_total += row->cache_read_tokens;
+	metrics.tokens_cache_write_total += row->cache_write_tokens;
+}
+
+/* The facts must live as long as the strings that point into them. */
+static void
+take_answer(struct attempt *attempt)
+{
+	struct store_end *end = &attempt->end;
+	struct store_result *result = &attempt->result;
+	const struct assembly_facts *facts;
+	char *message = NULL;
+
+	if (!attempt->stream) {
+		static struct assembly_facts plain; /* one thread; copied into strings below */
+
+		(void)!assembly_from_plain(attempt->plain.bytes, attempt->plain.len, &plain);
+		facts = &plain;
+		end->body = TAKE(attempt->plain.bytes);
+		end->body_len = attempt->plain.len;
+	} else {
+		facts = assembly_facts(attempt->assembly);
+		if (assembly_take(attempt->assembly, &message, &end->body_len))
+			fatal("job %" PRIu64 ": a whole answer that cannot be assembled",
+			      attempt->job->id);
+		end->body = (uint8_t *)message;
+		if (assembly_is_unassembled(attempt->assembly)) {
+			const char *raw = assembly_unassembled(attempt->assembly, &end->raw_len);
+
+			end->raw = must_alloc(end->raw_len + 1);
+			memcpy(end->raw, raw, end->raw_len);
+			result->unassembled = true;
+		}
+	}
+	take_facts(attempt, facts);
+	result->http_status = 200;
+	result->model_served = text_or_null(facts->model);
+	result->stop_reason = text_or_null(facts->stop_reason);
+	result->body_len = end->body_len;
+}
+
+/* An error's body is the answer of a job that ends with it. */
+static void
+take_error(struct attempt *attempt, const struct answer *answer)
+{
+	struct store_end *end = &attempt->end;
+
+	if (attempt->assembly)
+		take_facts(attempt, assembly_facts(attempt->assembly));
+	end->attempt.error_type = text_or_null(answer->type);
+	end->attempt.error_code = text_or_null(answer->code);
+	end->attempt.message = text_or_null(answer->message);
+	end->attempt.http_status = answer->status;
+	answer_text(answer, attempt->text, sizeof(attempt->text));
+	attempt->result.message = attempt->text;
+	attempt->result.http_status = answer->status;
+	attempt->result.error = answer->err;
+	if (answer->status != 200 && attempt->plain.len > 0) {
+		end->body = TAKE(attempt->plain.bytes);
+		end->body_len = attempt->result.body_len = attempt->plain.len;
+	}
+}
+
+/* --- what becomes of the job -------------------------------------------------------- */
+
+static void
+final(struct attempt *attempt, enum forebay_job_state to, enum forebay_err error)
+{
+	attempt->end.to = to;
+	attempt->end.error = error;
+	attempt->result.error = error;
+	attempt->end.result = &attempt->result;
+}
+
+/* Eligible again after its rest; unless its time is over, or nobody wants it. */
+static void
+again(struct attempt *attempt, int64_t rest_ms)
+{
+	struct job *job = attempt->job;
+
+	if (job->cancel_wanted) {
+		final(attempt, FOREBAY_JOB_CANCELED, FOREBAY_ERR_CANCELED);
+	} else if (clock_wall_ms() >= job->deadline_ms) {
+		final(attempt, FOREBAY_JOB_EXPIRED, FOREBAY_ERR_DEADLINE);
+	} else {
+		attempt->end.to = FOREBAY_JOB_QUEUED;
+		job->rest_until_ms = clock_mono_ms() + rest_ms;
+	}
+}
+
+static void
+again_after_refusal(struct attempt *attempt, const struct answer *answer)
+{
+	const struct config *config = attempt->runner->config;
+	struct job *job = attempt->job;
+	bool classic = config_gate_of(config, attempt->model).policy == CONFIG_POLICY_CLASSIC;
+	int64_t rest;
+
+	job->refusals++;
+	if (classic && job->refusals >= CLASSIC_ATTEMPTS) {
+		final(attempt, FOREBAY_JOB_FAILED, answer->err);
+		return;
+	}
+	if (classic)
+		rest =
+		    MIN((int64_t)CLASSIC_MAX_MS, (int64_t)CLASSIC_BASE_MS << (job->refusals - 1));
+	else
+		rest = job_rest_ms(job->refusals, config->retry_min_ms, config->retry_max_ms,
+				   clock_random());
+	again(attempt, rest);
+}
+
+static void
+again_after_fault(struct attempt *attempt, const struct answer *answer)
+{
+	const struct config *config = attempt->runner->config;
+	struct job *job = attempt->job;
+	int64_t rest;
+
+	/* Without a connection nothing was tried: it does not count. */
+	attempt->end.attempt.counted = attempt->left;
+	attempt->end.attempts = (uint16_t)(job->attempts + attempt->left);
+	job->refusals++;
+	rest =
+	    job_rest_ms(job->refusals, config->retry_min_ms, config->retry_max_ms, clock_random());
+	if (answer->retry_after_s > 0)
+		rest = MAX(rest, (int64_t)(answer->retry_after_s * 1000));
+	if (attempt->end.attempts >= job->max_attempts)
+		final(attempt, FOREBAY_JOB_FAILED, answer->err);
+	else
+		again(attempt, rest);
+}
+
+static void
+decide_failure(struct attempt *attempt, const struct answer *answer)
+{
+	const struct ephemera *ephemera = attempt->job->ephemera;
+
+	if (ephemera && ephemera->once) {
+		final(attempt, FOREBAY_JOB_FAILED, answer->err);
+		return;
+	}
+	switch (answer->class) {
+	case API_OVERLOADED:
+	case API_RATE_LIMITED:
+		again_after_refusal(attempt, answer);
+		break;
+	case API_BILLING:
+	case API_AUTH:
+		/* The key's gate is closed now: it waits there, uncounted. */
+		again(attempt, attempt->runner->config->retry_min_ms);
+		break;
+	case API_FAULT:
+		if (answer->retry != API_RETRY_NEVER) {
+			again_after_fault(attempt, answer);
+			break;
+		}
+		/* fallthrough */
+	case API_SUCCESS:
+	case API_MODEL:
+	case API_REQUEST:
+	case API_CLASS_COUNT:
+		if (answer->retry == API_RETRY_NEVER)
+			final(attempt, FOREBAY_JOB_FAILED, answer->err);
+		else
+			again_after_fault(attempt, answer);
+		break;
+	}
+}
+
+static void
+decide_abort(struct attempt *attempt)
+{
+	bool canceled = attempt->abort == ATTEMPT_CANCELED;
+
+	attempt->end.attempt.outcome = canceled ? "canceled" : "put-back";
+	attempt->end.attempt.sent = attempt->left;
+	if (canceled)
+		final(attempt, FOREBAY_JOB_CANCELED, FOREBAY_ERR_CANCELED);
+	else if (attempt->job->ephemeral)
+		final(attempt, FOREBAY_JOB_CANCELED, FOREBAY_ERR_DRAINING);
+	else
+		again(attempt, 0);
+}
+
+static void
+decide(struct attempt *attempt, const struct answer *answer)
+{
+	struct job *job = attempt->job;
+	struct store_end *end = &attempt->end;
+	enum api_class class = answer ? answer->class : API_SUCCESS;
+
+	end->attempt = (struct store_attempt){ .job = job->id,
+					       .number = attempt->number,
+					       .started_ms = attempt->started_ms,
+					       .ended_ms = clock_wall_ms(),
+					       .waited_ms = attempt->waited_ms,
+					       .model = attempt->model,
+					       .sent = attempt->left,
+					       .http_status = attempt->status };
+	end->attempts = job->attempts;
+	end->attempt.request_id = text_or_null(attempt->headers.request_id);
+	attempt->result.request_id = end->attempt.request_id;
+	if (attempt->abort != ATTEMPT_GOES_ON) {
+		decide_abort(attempt);
+		return;
+	}
+	end->attempt.outcome = rows[class].outcome;
+	(*rows[class].counter)++;
+	if (!answer) {
+		take_answer(attempt);
+		end->late = clock_wall_ms() > job->deadline_ms;
+		final(attempt, FOREBAY_JOB_SUCCEEDED, FOREBAY_ERR_OK);
+		job->refusals = 0;
+		return;
+	}
+	take_error(attempt, answer);
+	decide_failure(attempt, answer);
+}
+
+/* --- and that to the disk -------------------------------------------------------------- */
+
+/* The answer is at hand: the store gives it back, an ephemeral job never gave
+ * it away. */
+static void
+landed(struct attempt *attempt, const uint8_t *body, size_t body_len)
+{
+	struct runner *runner = attempt->runner;
+	struct job *job = attempt->job;
+	struct store_end *end = &attempt->end;
+	bool again = end->to == FOREBAY_JOB_QUEUED;
+
+	job->attempts = end->attempts;
+	job->attempt = NULL;
+	/* A final state drops the job, and attempt_free() looks at it. */
+	if (!again)
+		job->attempt = attempt;
+	runner_move(runner, &(struct moved){ .id = job->id,
+					     .job = job,
+					     .lane = job->lane,
+					     .body_len = job->body_len,
+					     .from = FOREBAY_JOB_RUNNING,
+					     .to = end->to,
+					     .error = end->error,
+					     .result = end->result,
+					     .body = body,
+					     .result_len = body_len });
+	attempt_free(attempt);
+	job->attempt = NULL;
+	if (again)
+		lanes_rest(runner->lanes, job);
+	else
+		runner_drop_job(runner, job);
+	runner_kick(runner);
+}
+
+static void
+runner_on_finished(enum forebay_err err, struct store_reply *reply, void *arg)
+{
+	struct attempt *attempt = arg;
+	struct runner *runner = attempt->runner;
+
+	if (err == FOREBAY_ERR_STORAGE) {
+		/* Bounded: without room on disk no further job is started either. */
+		attempt->end.body = TAKE(reply->body);
+		TAILQ_INSERT_TAIL(&runner->stuck, attempt, link);
+		return;
+	}
+	if (err || (!reply->moved && !attempt->job->ephemeral))
+		log_with(LOG_LEVEL_ERROR, LOG_FIELDS(.job_id = attempt->job->id),
+			 "the end of a running job found it in another state; keeping ours");
+	landed(attempt, reply->body, reply->body_len);
+}
+
+/* An ephemeral job has no row to wait for: its client hears at once, and the
+ * row for the books, without the answer, follows. */
+static void
+record_ephemeral(struct attempt *attempt)
+{
+	struct job *job = attempt->job;
+	struct ephemera *ephemera = job->ephemera;
+	struct store_end end = attempt->end;
+	struct store_lane lane = { .id = job->lane->id,
+				   .uid = job->lane->owner->uid,
+				   .class = job->lane->class,
+				   .route = job->lane->route->text };
+
+	end.body = end.raw = NULL;
+	end.body_len = end.raw_len = 0;
+	ephemera->row.started_ms = attempt->started_ms;
+	ephemera->row.head.tries = job->tries;
+	store_record(attempt->runner->store, &ephemera->row, &lane, &end, NULL, NULL);
+}
+
+static void
+send_to_disk(struct attempt *attempt)
+{
+	struct runner *runner = attempt->runner;
+
+	if (attempt->job->ephemeral) {
+		if (attempt->end.to != FOREBAY_JOB_QUEUED)
+			record_ephemeral(attempt);
+		landed(attempt, attempt->end.body, attempt->end.body_len);
+		return;
+	}
+	attempt->job->moving = true;
+	store_finish(runner->store, &attempt->end, runner_on_finished, attempt);
+	attempt->end.body = NULL; /* taken */
+	attempt->end.raw = NULL;
+}
+
+void
+runner_writable(struct runner *runner, bool writable)
+{
+	struct attempt *attempt;
+	struct attempt_list stuck = TAILQ_HEAD_INITIALIZER(stuck);
+
+	if (!writable)
+		return;
+	TAILQ_CONCAT(&stuck, &runner->stuck, link);
+	while ((attempt = TAILQ_FIRST(&stuck))) {
+		TAILQ_REMOVE(&stuck, attempt, link);
+		send_to_disk(attempt);
+	}
+	for (struct lane *lane = NULL; (lane = lanes_next_lane(runner->lanes, lane));)
+		runner_refill(runner, lane);
+	runner_kick(runner);
+}
+
+/* Seconds until access returns, as a billing pause says; INFINITY if nobody does. */
+static double
+resume_in(const struct answer *answer)
+{
+	double in = answer->billing_resume_s - (double)clock_wall_ms() / 1000.0;
+
+	return answer->billing_resume_s > 0 ? fmax(in, 1.0) : INFINITY;
+}
+
+void
+attempt_ended(struct attempt *attempt, const struct answer *answer)
+{
+	struct runner *runner = attempt->runner;
+	struct job *job = attempt->job;
+	double now = clock_mono();
+	const struct store_attempt *row = &attempt->end.attempt;
+	bool aborted = attempt->abort != ATTEMPT_GOES_ON;
+
+	event_del(attempt->timer);
+	decide(attempt, answer);
+	if (!aborted)
+		gates_ended(runner->gates, &attempt->pass, answer, (double)row->input_tokens,
+			    (double)row->output_tokens, answer ? resume_in(answer) : 0.0, now);
+	else if (attempt->left)
+		gates_forgotten(runner->gates, &attempt->pass, now);
+	else
+		gates_unsent(runner->gates, &attempt->pass, now);
+	schedule_settle(job, row->input_tokens + row->output_tokens);
+	owner_charge(job->lane->owner, row->input_tokens + row->output_tokens, clock_wall_ms());
+	runner_slot_freed(runner, attempt);
+	send_to_disk(attempt);
+}

@@ -1,0 +1,208 @@
+/*
+ * moves.c - where a job's state changes: the move is on disk, and now memory,
+ * counts and watchers follow together. Also the small questions about jobs.
+ */
+#include "daemon/base/clock.h"
+#include "daemon/base/metrics.h"
+#include "daemon/run/live.h"
+#include "daemon/run/runner_internal.h"
+#include "daemon/run/watch.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void
+count(struct runner *runner, enum forebay_job_state state, int by)
+{
+	runner->counts[state] += (uint64_t)by;
+	metrics.jobs_queued = runner->counts[FOREBAY_JOB_QUEUED];
+	metrics.jobs_delayed = runner->counts[FOREBAY_JOB_DELAYED];
+	metrics.jobs_running = runner->counts[FOREBAY_JOB_RUNNING];
+}
+
+static void
+count_end(enum forebay_job_state state)
+{
+	switch (state) {
+	case FOREBAY_JOB_SUCCEEDED:
+		metrics.jobs_succeeded_total++;
+		break;
+	case FOREBAY_JOB_FAILED:
+		metrics.jobs_failed_total++;
+		break;
+	case FOREBAY_JOB_CANCELED:
+		metrics.jobs_canceled_total++;
+		break;
+	case FOREBAY_JOB_EXPIRED:
+		metrics.jobs_expired_total++;
+		break;
+	default:
+		break;
+	}
+}
+
+void
+runner_count_new(struct runner *runner, struct lane *lane, enum forebay_job_state state,
+		 uint32_t body_len)
+{
+	(void)body_len;
+	count(runner, state, 1);
+	if (state == FOREBAY_JOB_QUEUED)
+		lane->queued++;
+	metrics.jobs_submitted_total++;
+}
+
+static void
+tell(struct runner *runner, const struct moved *moved, bool final)
+{
+	struct watch_news news = { .kind = final ? WATCH_ENDED : WATCH_STATE,
+				   .id = moved->id,
+				   .state = moved->to,
+				   .error = moved->error,
+				   .result = moved->result,
+				   .body = moved->body,
+				   .body_len = moved->result_len };
+
+	if (moved->job) {
+		news.model = moved->lane->route->models[0];
+		news.attempt = moved->job->tries;
+		news.created_ms = moved->job->created_ms;
+	}
+	watch_notify(runner->watch, &news);
+}
+
+void
+runner_move(struct runner *runner, const struct moved *moved)
+{
+	bool final = forebay_job_state_is_final(moved->to);
+	struct lane *lane = moved->lane;
+	struct job *job = moved->job;
+
+	count(runner, moved->from, -1);
+	count(runner, moved->to, 1);
+	if (moved->from == FOREBAY_JOB_QUEUED)
+		lane->queued--;
+	if (moved->to == FOREBAY_JOB_QUEUED)
+		lane->queued++;
+	if (job) {
+		job_set_state(job, moved->to);
+		job->moving = false;
+	}
+	if (final) {
+		count_end(moved->to);
+		lane->owner->pending--;
+		lane->owner->bytes -= moved->body_len;
+	}
+	tell(runner, moved, final);
+	if (!final)
+		return;
+	live_end(runner->live, moved->id);
+	if (job && !job->attempt)
+		runner_drop_job(runner, job);
+	runner_check_drained(runner);
+}
+
+void
+ephemera_free(struct runner *runner, struct ephemera *ephemera)
+{
+	if (!ephemera)
+		return;
+	if (ephemera->body)
+		runner->ephemeral_bytes -= ephemera->body_len;
+	free(ephemera->body);
+	free(ephemera->version);
+	free(ephemera->betas);
+	free(ephemera->model_option);
+	free(ephemera->label);
+	free(ephemera->unit);
+	free(ephemera->model);
+	free(ephemera->chain);
+	free(ephemera);
+}
+
+void
+runner_drop_job(struct runner *runner, struct job *job)
+{
+	struct ephemera *ephemera = job->ephemera;
+
+	if (ephemera && job->tries == 0 && job->ephemeral)
+		TAILQ_REMOVE(&runner->unsent, ephemera, link);
+	ephemera_free(runner, ephemera);
+	lanes_drop(runner->lanes, job);
+}
+
+/* --- questions ------------------------------------------------------------------- */
+
+struct gates *
+runner_gates(struct runner *runner)
+{
+	return runner->gates;
+}
+
+struct watch *
+runner_watch(struct runner *runner)
+{
+	return runner->watch;
+}
+
+struct live *
+runner_live(struct runner *runner)
+{
+	return runner->live;
+}
+
+bool
+runner_is_draining(const struct runner *runner)
+{
+	return runner->draining;
+}
+
+void
+runner_count(const struct runner *runner, struct runner_counts *ret)
+{
+	memcpy(ret->jobs, runner->counts, sizeof(ret->jobs));
+	ret->in_flight = runner->in_flight;
+	ret->workers = (unsigned)runner->config->workers;
+}
+
+bool
+runner_knows_ephemeral(const struct runner *runner, uint64_t id, uid_t *ret_uid,
+		       enum forebay_job_state *ret_state)
+{
+	const struct job *job = lanes_find(runner->lanes, id);
+
+	if (!job || !job->ephemeral)
+		return false;
+	*ret_uid = job->lane->owner->uid;
+	*ret_state = job->state;
+	return true;
+}
+
+static const char *
+ordinal(size_t n)
+{
+	static const char *const suffixes[] = { "th", "st", "nd", "rd" };
+
+	return n % 100 >= 11 && n % 100 <= 13 ? "th" : n % 10 <= 3 ? suffixes[n % 10] : "th";
+}
+
+const char *
+runner_waiting(struct runner *runner, uint64_t id, const char *model, char *buf, size_t len)
+{
+	const struct job *job = lanes_find(runner->lanes, id);
+	char words[160];
+	size_t at = 0;
+	int used;
+
+	gates_words(runner->gates, model, clock_mono(), words, sizeof(words));
+	if (words[0] == '\0')
+		snprintf(words, sizeof(words), "%s open", runner->draining ? "draining;" : model);
+	used = snprintf(buf, len, "%s", words);
+	if (!job || !job->ready || used < 0 || (size_t)used >= len)
+		return buf;
+	while (job->lane->window[at] != job)
+		at++;
+	snprintf(buf + used, len - (size_t)used, "; %zu%s in line", at + 1, ordinal(at + 1));
+	return buf;
+}

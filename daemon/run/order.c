@@ -1,0 +1,244 @@
+/*
+ * order.c - what a submit asks for, with every default in its place.
+ */
+#include "daemon/run/order.h"
+
+#include "daemon/base/digest.h"
+#include "daemon/base/log.h"
+#include "daemon/claude/body.h"
+#include "daemon/job/routes.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define WHY_LEN 256
+
+void
+order_clear(struct order *order)
+{
+	for (size_t i = 0; i < order->model_count; i++)
+		free(order->models[i]);
+	free(order->models);
+	free(order->model_option);
+	free(order->chain);
+	free(order->version);
+	free(order->betas);
+	free(order->label);
+	free(order->key);
+	*order = (struct order){ 0 };
+}
+
+static char *
+copy(const char *text)
+{
+	return text ? must_strdup(text) : NULL;
+}
+
+/* Routes are written as lists: a name may hold nothing that separates. */
+static bool
+is_model_name(const char *name)
+{
+	if (name[0] == '\0' || strlen(name) > MESSAGE_MAX_MODEL)
+		return false;
+	for (const unsigned char *c = (const unsigned char *)name; *c; c++)
+		if (*c <= ' ' || *c == ',' || *c == '"' || *c == '\\' || *c >= 0x7f)
+			return false;
+	return true;
+}
+
+static enum forebay_err
+add_model(struct order *order, const char *name, char *why)
+{
+	if (!is_model_name(name)) {
+		snprintf(why, WHY_LEN,
+			 "model: \"%.80s\" is no model name; expected 1 to %u letters, digits and "
+			 "signs without spaces, commas or quotes",
+			 name, MESSAGE_MAX_MODEL);
+		return FOREBAY_ERR_INVALID_BODY;
+	}
+	for (size_t i = 0; i < order->model_count; i++)
+		if (strcmp(order->models[i], name) == 0)
+			return FOREBAY_ERR_OK;
+	order->models = realloc(order->models, (order->model_count + 2) * sizeof(char *));
+	if (!order->models)
+		fatal("out of memory");
+	order->models[order->model_count++] = must_strdup(name);
+	order->models[order->model_count] = NULL;
+	return FOREBAY_ERR_OK;
+}
+
+/* First the model of the option or the body, then the chain behind it. */
+static enum forebay_err
+choose_models(struct order *order, const struct config *config, const struct request *request,
+	      const char *body_model, char *why)
+{
+	const struct config_chain *named = NULL;
+	char *const *chain = request->chain_models;
+	enum forebay_err err = FOREBAY_ERR_OK;
+
+	if (request->chain && strcmp(request->chain, "default") != 0) {
+		named = config_chain_of(config, request->chain);
+		if (!named) {
+			snprintf(why, WHY_LEN,
+				 "chain: there is no chain \"%.80s\"; [chain NAME] sections of the "
+				 "configuration name them, and \"default\" is the model alone",
+				 request->chain);
+			return FOREBAY_ERR_BAD_REQUEST;
+		}
+		chain = named->models;
+	}
+	if (request->model)
+		err = add_model(order, request->model, why);
+	else if (!chain)
+		err = add_model(order, body_model, why);
+	for (size_t i = 0; !err && chain && chain[i]; i++)
+		err = add_model(order, chain[i], why);
+	return err;
+}
+
+static char *
+join_betas(char *const *betas)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *out;
+
+	if (!betas || !betas[0])
+		return NULL;
+	out = open_memstream(&text, &len);
+	if (!out)
+		fatal("out of memory");
+	for (size_t i = 0; betas[i]; i++)
+		fprintf(out, "%s%s", i ? "," : "", betas[i]);
+	fclose(out);
+	return text;
+}
+
+/* A second submit with the same key must mean the same; this is what counts. */
+static void
+digest_options(struct order *order)
+{
+	char *route = route_of_order(order);
+	char *text = NULL;
+	int len = asprintf(&text, "%s\n%s\n%s\n%s\n%" PRIu64 "\n%d", route,
+			   order->model_option ? order->model_option : "", order->version,
+			   order->betas ? order->betas : "", order->shrink_to, order->transport);
+
+	if (len < 0)
+		fatal("out of memory");
+	digest_sha256(text, (size_t)len, order->options);
+	free(text);
+	free(route);
+}
+
+static void
+take_times(struct order *order, const struct config *config, const struct request *request)
+{
+	int64_t usual =
+	    request->batch == FOREBAY_BATCH_ONLY ? config->batch_deadline_ms : config->deadline_ms;
+	int64_t from = MAX(order->now_ms, request->not_before);
+
+	order->not_before_ms = request->not_before;
+	order->deadline_ms =
+	    request->deadline_ms ? order->now_ms + request->deadline_ms : from + usual;
+	order->keep_ms = request->keep_ms >= 0 ? request->keep_ms : config->keep_ms;
+}
+
+static enum forebay_err
+check_request(const struct config *config, const struct request *request, size_t len, char *why)
+{
+	if (len > config->max_body) {
+		snprintf(why, WHY_LEN, "the body has %zu bytes; [queue] max_body allows %" PRIu64,
+			 len, config->max_body);
+		return FOREBAY_ERR_TOO_BIG;
+	}
+	if (request->batch == FOREBAY_BATCH_ONLY) {
+		snprintf(why, WHY_LEN,
+			 "batch: \"only\" needs the Message Batches API, which this version does "
+			 "not use yet; submit with \"allow\" or \"never\"");
+		return FOREBAY_ERR_BAD_REQUEST;
+	}
+	return FOREBAY_ERR_OK;
+}
+
+enum forebay_err
+order_from_request(struct order *ret, const struct config *config, const struct request *request,
+		   const uint8_t *body, size_t len, int64_t now_ms, char *why)
+{
+	bool needs_model = !request->model && !request->chain_models &&
+			   (!request->chain || strcmp(request->chain, "default") == 0);
+	struct body_facts facts;
+	enum forebay_err err = check_request(config, request, len, why);
+
+	if (err)
+		return err;
+	err = needs_model ? body_scan(body, len, &facts, why, WHY_LEN)
+			  : body_scan_without_model(body, len, &facts, why, WHY_LEN);
+	if (err)
+		return err;
+	err = choose_models(ret, config, request, facts.model, why);
+	if (err)
+		return err;
+	ret->now_ms = now_ms;
+	ret->model_option = copy(request->model);
+	ret->chain = copy(request->chain);
+	ret->version = must_strdup(request->version ? request->version : config->version);
+	ret->betas = join_betas(request->betas);
+	ret->label = copy(request->label);
+	ret->key = copy(request->key);
+	ret->class = request->class;
+	ret->batch = request->batch;
+	ret->transport = request->transport;
+	ret->priority = request->priority;
+	ret->attempts = request->attempts ? request->attempts : config->attempts;
+	ret->shrink_to = request->shrink_to;
+	ret->ephemeral = request->ephemeral;
+	ret->max_tokens = facts.max_tokens;
+	ret->cost_input = (uint32_t)body_estimate_tokens(&facts, len);
+	take_times(ret, config, request);
+	digest_sha256(body, len, ret->digest);
+	digest_options(ret);
+	return FOREBAY_ERR_OK;
+}
+
+void
+order_from_job(struct order *ret, const struct config *config, const struct store_job *job,
+	       int64_t now_ms)
+{
+	size_t len = strcspn(job->route, " ");
+	char *models = strndup(job->route, len), *rest = models, *name;
+	char why[WHY_LEN];
+
+	if (!models)
+		fatal("out of memory");
+	while ((name = strsep(&rest, ",")))
+		(void)!add_model(ret, name, why);
+	free(models);
+	ret->now_ms = now_ms;
+	ret->model_option = copy(job->model_option);
+	ret->chain = copy(job->chain);
+	ret->version = must_strdup(job->version);
+	ret->betas = copy(job->betas);
+	ret->label = copy(job->label);
+	ret->class = job->class;
+	ret->batch = job->batch;
+	ret->transport = job->transport;
+	ret->priority = job->head.priority;
+	ret->attempts = job->head.max_attempts;
+	ret->shrink_to = job->shrink_to;
+	ret->retry_of = job->retry_of ? job->retry_of : job->head.id;
+	ret->deadline_ms = now_ms + config->deadline_ms;
+	ret->keep_ms = job->keep_ms;
+	ret->max_tokens = job->head.cost_output;
+	ret->cost_input = job->head.cost_input;
+	memcpy(ret->digest, job->digest, sizeof(ret->digest));
+	memcpy(ret->options, job->options, sizeof(ret->options));
+}
+
+char *
+route_of_order(const struct order *order)
+{
+	return route_text((const char *const *)order->models, order->model_count, order->batch);
+}
