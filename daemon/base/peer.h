@@ -35,6 +35,10 @@ bool peer_in_group(const struct peer *peer, gid_t gid);
 /* The login name for a uid into buf, else its number; returns buf. */
 const char *peer_user_name(uid_t uid, char *buf, size_t len);
 
+/* Read /proc through this directory (service_descriptor("proc")), which sees more
+ * than a sandboxed /proc. Stays the caller's, open for good. */
+void peer_use_proc(int dir);
+
 /* For the unit test: the unit in the text of /proc/PID/cgroup. */
 void peer_unit_of_cgroup(const char *cgroup, char *ret, size_t len);
 

@@ -12,8 +12,11 @@
 #include <stdint.h>
 
 /* The listening sockets named name (FileDescriptorName=) that were passed to
- * us, at most max of them; their number. Call once, before threads start. */
+ * us, at most max of them; their number. First call before threads start, and
+ * before anything is run. They are non-blocking, closed on exec, the caller's. */
 int service_sockets(const char *name, int *ret_fds, int max);
+/* Another descriptor that was passed, such as the unit's OpenFile=; -1: none. */
+int service_descriptor(const char *name);
 
 void service_ready(void);
 void service_reloading(void);
