@@ -25,9 +25,9 @@ struct scan {
 	unsigned depth; /* open containers */
 	unsigned max_depth;
 	unsigned reported; /* the outermost of them that the visitor looks into */
-	uint64_t objects[JSON_MAX_DEPTH / 64];	    /* bit n: container n is an object */
-	struct place here;			    /* of the value that begins */
-	struct place places[JSON_REPORT_DEPTH + 1]; /* of the open containers */
+	uint64_t objects[JSON_MAX_DEPTH / 64]; /* bit n: container n is an object */
+	struct place here;		       /* of the value that begins */
+	struct place places[JSON_MAX_DEPTH];   /* of the open containers that are reported */
 	const struct json_visitor *visitor;
 	void *arg;
 	struct json_result *result;
@@ -41,11 +41,20 @@ fail_at(struct scan *s, const uint8_t *at, const char *error)
 	return false;
 }
 
+/* The bytes end where more was needed. */
+static bool
+fail_short(struct scan *s, const uint8_t *at, const char *error)
+{
+	s->result->truncated = true;
+	return fail_at(s, at, error);
+}
+
 /* Whatever was expected at p did not come. */
 static bool
 fail(struct scan *s, const char *error)
 {
-	return fail_at(s, s->p, s->p == s->end ? "the document ends too early" : error);
+	return s->p == s->end ? fail_short(s, s->p, "the document ends too early")
+			      : fail_at(s, s->p, error);
 }
 
 static inline void
@@ -142,7 +151,7 @@ scan_escape(struct scan *s)
 	const uint8_t *escape = s->p++;
 
 	if (s->p == s->end)
-		return fail_at(s, s->end, "the string does not end");
+		return fail_short(s, s->end, "the string does not end");
 	switch (*s->p) {
 	case '"':
 	case '\\':
@@ -159,9 +168,12 @@ scan_escape(struct scan *s)
 	default:
 		return fail_at(s, escape, "this escape does not exist in JSON");
 	}
-	for (int i = 1; i <= 4; i++)
-		if (s->end - s->p <= i || hex_digit(s->p[i]) < 0)
+	for (int i = 1; i <= 4; i++) {
+		if (s->end - s->p <= i)
+			return fail_short(s, s->end, "the string does not end");
+		if (hex_digit(s->p[i]) < 0)
 			return fail_at(s, escape, "\\u needs four hexadecimal digits");
+	}
 	s->p += 5;
 	return true;
 }
@@ -174,7 +186,7 @@ scan_string(struct scan *s, bool *ret_escaped)
 	for (;;) {
 		s->p = skip_plain(s->p, s->end);
 		if (s->p == s->end)
-			return fail_at(s, s->end, "the string does not end");
+			return fail_short(s, s->end, "the string does not end");
 		if (*s->p == '"') {
 			s->p++;
 			return true;
@@ -238,8 +250,12 @@ scan_number(struct scan *s)
 static bool
 scan_word(struct scan *s, const char *word, size_t len)
 {
-	if ((size_t)(s->end - s->p) < len || memcmp(s->p, word, len) != 0)
+	size_t n = MIN(len, (size_t)(s->end - s->p));
+
+	if (memcmp(s->p, word, n) != 0)
 		return fail(s, "expected a value");
+	if (n < len)
+		return fail_short(s, s->end, "the document ends too early");
 	s->p += len;
 	return true;
 }
@@ -283,7 +299,7 @@ report_enter(struct scan *s, enum json_kind kind)
 	if (s->reported != s->depth)
 		return;
 	s->places[s->depth] = s->here;
-	if (!s->visitor || !s->visitor->enter || s->depth == JSON_REPORT_DEPTH)
+	if (!s->visitor || !s->visitor->enter)
 		return;
 	struct json_node node = node_at(s, &s->here, kind);
 
@@ -320,7 +336,7 @@ close_container(struct scan *s)
 	s->p++;
 	s->depth--;
 	s->reported = MIN(s->reported, s->depth);
-	report(s, &s->places[MIN(s->depth, (unsigned)JSON_REPORT_DEPTH)], kind);
+	report(s, &s->places[s->depth], kind);
 }
 
 /* p is at a bracket. Afterwards it is at the first value inside, or behind an

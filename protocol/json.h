@@ -14,8 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define JSON_MAX_DEPTH	  512 /* the deepest nesting any caller may allow */
-#define JSON_REPORT_DEPTH 8   /* nothing deeper than this is reported */
+#define JSON_MAX_DEPTH 512 /* the deepest nesting any caller may allow */
 
 enum json_kind { JSON_NULL, JSON_BOOL, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSON_OBJECT };
 
@@ -46,6 +45,7 @@ struct json_result {
 	size_t members;	   /* of all objects, at any depth, duplicates counted */
 	const char *error; /* NULL, or what is wrong at error_at; a literal */
 	size_t error_at;   /* byte offset */
+	bool truncated;	   /* the error is that the bytes end: more might have been valid */
 };
 
 /* True when buf is exactly one JSON document, nested at most max_depth deep

@@ -95,7 +95,8 @@ everything_else_is_refused_at_the_right_byte(void **unused)
 		{ "{\"a\":}",           5, "expected a value" },
 		{ "{} {}",              3, "something follows the document" },
 		{ "[]]",                2, "something follows the document" },
-		{ "tru",                0, "expected a value" },
+		{ "tru",                3, "the document ends too early" },
+		{ "trx",                0, "expected a value" },
 		{ "nul\n",              0, "expected a value" },
 		{ "True",               0, "expected a value" },
 		{ "NaN",                0, "expected a value" },
@@ -113,7 +114,7 @@ everything_else_is_refused_at_the_right_byte(void **unused)
 		{ "\"\\",               2, "the string does not end" },
 		{ "\"\\x\"",            1, "this escape does not exist in JSON" },
 		{ "\"\\u12g4\"",        1, "\\u needs four hexadecimal digits" },
-		{ "\"\\u12",            1, "\\u needs four hexadecimal digits" },
+		{ "\"\\u12",            5, "the string does not end" },
 		{ "\"a\tb\"",           2, "a control character in a string must be escaped" },
 		{ "\"a\nb\"",           2, "a control character in a string must be escaped" },
 		{ "\"\x80\"",           1, "this is not UTF-8" },
@@ -263,7 +264,7 @@ the_visitor_sees_what_it_asks_for(void **unused)
 }
 
 static void
-nothing_is_reported_below_the_limit(void **unused)
+the_deepest_value_is_told_too(void **unused)
 {
 	static const struct json_visitor visitor = { .enter = notes_on_enter,
 						     .value = notes_on_value };
@@ -273,8 +274,26 @@ nothing_is_reported_below_the_limit(void **unused)
 	(void)unused;
 	assert_true(json_scan((const uint8_t *)notes.text, strlen(notes.text), 16, &visitor, &notes,
 			      &result));
-	assert_non_null(strstr(notes.log, "+7= 8=[[0]] 7=[[[0]]]"));
-	assert_null(strstr(notes.log, "9="));
+	assert_non_null(strstr(notes.log, "+9= 10=0 9=[0] 8=[[0]] 7=[[[0]]]"));
+}
+
+/* Every beginning of a document is told from a wrong one. */
+static void
+a_document_cut_short_is_called_so(void **unused)
+{
+	static const char text[] = "{\"a\": [true, null, -1.5e+3, \"x\\u00e9\\n\"], \"b\": {}}";
+	struct json_result result;
+
+	(void)unused;
+	for (size_t len = 0; len < strlen(text); len++) {
+		assert_false(valid_len(text, len, 8, &result));
+		assert_true(result.truncated);
+		assert_int_equal(result.error_at, len);
+	}
+	assert_false(valid_len("{\"a\": trux", 10, 8, &result));
+	assert_false(result.truncated);
+	assert_false(valid_len("[\"\\u12g", 7, 8, &result));
+	assert_false(result.truncated);
 }
 
 static void
@@ -389,7 +408,8 @@ main(void)
 		cmocka_unit_test(depth_is_counted_in_containers),
 		cmocka_unit_test(members_are_counted_with_duplicates),
 		cmocka_unit_test(the_visitor_sees_what_it_asks_for),
-		cmocka_unit_test(nothing_is_reported_below_the_limit),
+		cmocka_unit_test(the_deepest_value_is_told_too),
+		cmocka_unit_test(a_document_cut_short_is_called_so),
 		cmocka_unit_test(long_strings_are_told_at_any_depth),
 		cmocka_unit_test(errors_are_explained_with_their_place),
 		cmocka_unit_test(strings_are_decoded),
