@@ -74,7 +74,8 @@ const struct config_key config_keys[] = {
 	/* section, name, kind, field, default, min, max, effect, help [, choices] */
 	{ "daemon", "socket", PATH, IN(socket), "", 0, 107, RESTART,
 	  "Where clients connect; empty: /run/forebay/forebay.sock for root, else "
-	  "$XDG_RUNTIME_DIR/forebay/forebay.sock; not used when the service manager passes a socket", NULL },
+	  "$XDG_RUNTIME_DIR/forebay/forebay.sock; not used when the service manager passes "
+	  "a socket", NULL },
 	{ "daemon", "state_dir", PATH, IN(state_dir), "", 0, 170, RESTART,
 	  "Where the queue is kept; empty: $STATE_DIRECTORY, else /var/lib/forebay for root, else "
 	  "$XDG_STATE_HOME/forebay", NULL },

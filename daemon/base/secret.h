@@ -23,6 +23,8 @@ enum secret_auth { SECRET_AUTH_BEARER, SECRET_AUTH_X_API_KEY };
  * Never exits and never fails the daemon: without a usable key *ret is NULL,
  * the reason has been logged once and stands in why (a sentence with what to
  * do), and the result is FOREBAY_ERR_AUTH_FAILED. key_file may be NULL.
+ * $ANTHROPIC_API_KEY is wiped whichever source won, so a reload does not find it
+ * again: a reload that finds no key keeps the secret it has.
  */
 MUST_CHECK enum forebay_err secret_load(const char *key_file, enum secret_auth auth,
 					struct secret **ret, char *why, size_t why_len);
