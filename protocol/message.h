@@ -122,7 +122,7 @@ const char *message_item_text(const struct message *message, const char *name, s
 const char *message_member(const struct message *message, size_t i);
 
 /* RFC 3339 text <-> ms since 1970; parse is false for anything else. put writes
- * UTC with ms, "2026-11-24T09:51:08.123Z", or "unknown" outside the years 1000 to 9999,
+ * UTC with ms, "2026-11-24T09:51:08.123Z", or "unknown" outside the years 0 to 9999,
  * and returns ret. */
 #define MESSAGE_TIME_LEN 32
 bool message_time_parse(const char *text, int64_t *ret_ms);
