@@ -109,6 +109,9 @@ struct store_end {
 	uint8_t *raw; /* raw events kept beside it; taken; may be NULL */
 	size_t raw_len;
 	bool late;
+	/* record only: the attempts before this one, in order; NULL when none */
+	const struct store_attempt *earlier;
+	size_t earlier_count;
 };
 
 /* A filter of rows; zero, NULL and -1 members do not filter. */
