@@ -120,6 +120,8 @@ void link_close(struct forebay *f);
 void link_broke(struct forebay *f, int err);
 /* Connect when due, write, read: all that is possible without waiting. */
 void link_step(struct forebay *f, int64_t now_ms);
+/* The daemon has had enough of a body that is not all sent: end it. */
+void link_end_body(struct forebay *f, const struct pending *pending);
 /* Until when nothing happens by itself; -1: for ever. */
 int link_due_ms(const struct forebay *f, int64_t now_ms);
 

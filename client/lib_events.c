@@ -255,6 +255,7 @@ take_request(struct forebay *f, struct pending *pending, const struct frame *fra
 		return take_data(f, pending, frame, ret);
 	default:
 		err = error_of(f);
+		link_end_body(f, pending);
 		if (waits_for_restart(f, pending, err))
 			return false;
 		fail_now(f, pending, err, ret);

@@ -210,6 +210,15 @@ add_request(struct forebay *f, struct pending *pending)
 	return FOREBAY_ERR_OK;
 }
 
+void
+link_end_body(struct forebay *f, const struct pending *pending)
+{
+	if (f->state == LINK_UP && pending->head_sent && !pending->error &&
+	    pending->body_sent < pending->body_len &&
+	    add_frame(f, FRAME_DATA, FRAME_FLAG_END, pending->stream, NULL, 0))
+		f->error = lib_fail(f, FOREBAY_ERR_NO_MEMORY, "out of memory");
+}
+
 /* Apart from the time. */
 static bool
 may_pump(const struct forebay *f)
