@@ -42,7 +42,8 @@ append(struct jsonput *put, const void *bytes, size_t len)
 {
 	if (!reserve(put, len))
 		return;
-	memcpy(put->bytes + put->len, bytes, len);
+	if (len > 0)
+		memcpy(put->bytes + put->len, bytes, len);
 	put->len += len;
 }
 
@@ -211,6 +212,16 @@ jsonput_string(struct jsonput *put, const char *text)
 		jsonput_string_len(put, text, strlen(text));
 	else
 		jsonput_null(put);
+}
+
+void
+jsonput_quoted(struct jsonput *put, const void *inside, size_t len)
+{
+	if (!begin(put))
+		return;
+	append(put, "\"", 1);
+	append(put, inside, len);
+	append(put, "\"", 1);
 }
 
 void

@@ -48,6 +48,8 @@ void jsonput_int(struct jsonput *put, int64_t number);
 void jsonput_double(struct jsonput *put, double number); /* null unless finite */
 void jsonput_bool(struct jsonput *put, bool truth);
 void jsonput_null(struct jsonput *put);
+/* A string that is already escaped and only lacks its quotes. */
+void jsonput_quoted(struct jsonput *put, const void *inside, size_t len);
 /* One JSON value that is already bytes; the caller knows it to be valid. */
 void jsonput_raw(struct jsonput *put, const void *json, size_t len);
 

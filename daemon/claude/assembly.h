@@ -33,7 +33,7 @@ enum assembly_step {
 
 struct assembly;
 
-/* max_bytes bounds what is kept. NULL without memory. */
+/* max_bytes bounds the data of all events. NULL without memory. */
 MUST_CHECK struct assembly *assembly_new(size_t max_bytes);
 void assembly_free(struct assembly *assembly);
 
@@ -51,8 +51,8 @@ const struct assembly_facts *assembly_facts(const struct assembly *assembly); /*
 const char *assembly_why(const struct assembly *assembly); /* "" or what broke; borrowed */
 
 /* The Message as JSON, malloced, with a terminator that is not counted.
- * FOREBAY_ERR_API_ERROR if no message_start came. May be called before the end:
- * what there is so far. */
+ * FOREBAY_ERR_API_ERROR if no message_start came. Before the end it is what
+ * there is so far; no events may be fed afterwards. */
 MUST_CHECK enum forebay_err assembly_take(struct assembly *assembly, char **ret, size_t *ret_len);
 
 /* The data of the events that could not be assembled, one a line; borrowed. */

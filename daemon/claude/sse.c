@@ -4,40 +4,20 @@
  */
 #include "daemon/claude/sse.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-#define FIRST_SIZE 512
-#define BOM_LEN	   3
+#define BOM_LEN 3
 
 static const uint8_t bom[BOM_LEN] = { 0xef, 0xbb, 0xbf };
 
 static bool
-append(struct sse *sse, struct sse_buf *buf, const uint8_t *bytes, size_t len)
+append(struct sse *sse, struct bytes *bytes, const void *more, size_t len)
 {
-	if (len > sse->max_event - MIN(buf->len, sse->max_event)) {
+	if (len > sse->max_event - MIN(bytes->len, sse->max_event))
 		sse->failed = FOREBAY_ERR_TOO_BIG;
-		return false;
-	}
-	if (buf->len + len + 1 > buf->size) {
-		size_t size = MAX(buf->size, (size_t)FIRST_SIZE);
-
-		while (size < buf->len + len + 1)
-			size *= 2;
-		uint8_t *grown = realloc(buf->bytes, size);
-
-		if (!grown) {
-			sse->failed = FOREBAY_ERR_NO_MEMORY;
-			return false;
-		}
-		buf->bytes = grown;
-		buf->size = size;
-	}
-	if (len > 0)
-		memcpy(buf->bytes + buf->len, bytes, len);
-	buf->len += len;
-	buf->bytes[buf->len] = '\0';
-	return true;
+	else if (!bytes_add(bytes, more, len))
+		sse->failed = FOREBAY_ERR_NO_MEMORY;
+	return !sse->failed;
 }
 
 /* A blank line: hand out what came since the last one. */
@@ -49,7 +29,7 @@ dispatch(struct sse *sse, sse_event_fn *fn, void *arg)
 	if (complete && !append(sse, &sse->data, NULL, 0))
 		return;
 	if (complete)
-		fn(sse->name, sse->data.bytes, sse->data.len, arg);
+		fn(sse->name, sse->data.at, sse->data.len, arg);
 	sse->data.len = 0;
 	sse->has_data = false;
 	sse->name[0] = '\0';
@@ -58,7 +38,7 @@ dispatch(struct sse *sse, sse_event_fn *fn, void *arg)
 static void
 take_data(struct sse *sse, const uint8_t *value, size_t len)
 {
-	if (sse->has_data && !append(sse, &sse->data, (const uint8_t *)"\n", 1))
+	if (sse->has_data && !append(sse, &sse->data, "\n", 1))
 		return;
 	sse->has_data = true;
 	(void)append(sse, &sse->data, value, len);
@@ -103,7 +83,7 @@ end_line(struct sse *sse, const uint8_t *bytes, size_t len, sse_event_fn *fn, vo
 	}
 	if (!append(sse, &sse->line, bytes, len))
 		return;
-	take_line(sse, sse->line.bytes, sse->line.len, fn, arg);
+	take_line(sse, sse->line.at, sse->line.len, fn, arg);
 	sse->line.len = 0;
 }
 
@@ -143,8 +123,8 @@ sse_init(struct sse *sse, size_t max_event)
 void
 sse_clear(struct sse *sse)
 {
-	free(sse->line.bytes);
-	free(sse->data.bytes);
+	bytes_clear(&sse->line);
+	bytes_clear(&sse->data);
 	sse_init(sse, sse->max_event);
 }
 

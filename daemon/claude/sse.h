@@ -7,6 +7,7 @@
 #ifndef DAEMON_CLAUDE_SSE_H
 #define DAEMON_CLAUDE_SSE_H
 
+#include "daemon/claude/bytes.h"
 #include "protocol/base.h"
 #include "protocol/errors.h"
 
@@ -19,15 +20,10 @@
  * same sse. */
 typedef void sse_event_fn(const char *name, const uint8_t *data, size_t len, void *arg);
 
-struct sse_buf {
-	uint8_t *bytes; /* owned */
-	size_t len, size;
-};
-
 struct sse {
 	size_t max_event;	 /* bytes of one line, and of one event's data */
-	struct sse_buf line;	 /* a line whose end has not come */
-	struct sse_buf data;	 /* of the event whose end has not come */
+	struct bytes line;	 /* a line whose end has not come */
+	struct bytes data;	 /* of the event whose end has not come */
 	char name[64];		 /* longer names are cut */
 	bool has_data;		 /* a data line came, even an empty one */
 	bool after_cr;		 /* swallow the LF of a CRLF cut in two */
