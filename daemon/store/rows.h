@@ -10,8 +10,6 @@
 #include "protocol/errors.h"
 #include "protocol/states.h"
 
-#include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -37,13 +35,12 @@ struct store_head {
 	int16_t priority;
 	uint16_t attempts; /* that counted, so far */
 	uint16_t max_attempts;
-	uint32_t tries;	     /* attempt rows so far, refused ones included */
-	uint32_t cost_input; /* estimated tokens */
-	uint32_t cost_output;
+	uint32_t tries;			  /* attempt rows so far, refused ones included */
+	uint32_t cost_input, cost_output; /* estimated tokens */
 	uint32_t body_len;
 };
 
-/* One job, all of it but the bodies. */
+/* One job but for its bodies. */
 struct store_job {
 	struct store_head head;
 	enum forebay_job_state state;
@@ -57,16 +54,14 @@ struct store_job {
 	uint64_t retry_of; /* whose body it shares; 0: its own */
 	const char *model; /* first choice, as sent */
 	const char *route;
-	const char *chain;	  /* name given at submit, or NULL */
-	const char *model_option; /* replaces the body's model, or NULL */
-	const char *version;	  /* anthropic-version */
-	const char *betas;	  /* anthropic-beta header value, or NULL */
+	const char *chain;	     /* name given at submit, or NULL */
+	const char *model_option;    /* replaces the body's model, or NULL */
+	const char *version, *betas; /* anthropic-version, anthropic-beta (or NULL) */
 	const char *label, *key, *unit;
 	uint8_t digest[STORE_DIGEST_LEN];  /* SHA-256 of the body */
 	uint8_t options[STORE_DIGEST_LEN]; /* SHA-256 of the options that change meaning */
 	enum forebay_err error;		   /* of a final job */
-	bool ephemeral;
-	bool late; /* the answer came after the deadline */
+	bool ephemeral, late;		   /* late: the answer came after the deadline */
 };
 
 /* One row of the attempts ledger. */
@@ -104,13 +99,10 @@ struct store_end {
 	struct store_attempt attempt;	   /* of this job; number says which */
 	uint16_t attempts;		   /* counted so far, this one included */
 	const struct store_result *result; /* of a final state, else NULL; copied */
-	uint8_t *body;			   /* result body; taken, malloc'd; may be NULL */
-	size_t body_len;
-	uint8_t *raw; /* raw events kept beside it; taken; may be NULL */
-	size_t raw_len;
+	uint8_t *body, *raw; /* answer, raw events kept beside it; taken, malloc'd; or NULL */
+	size_t body_len, raw_len;
 	bool late;
-	/* record only: the attempts before this one, in order; NULL when none */
-	const struct store_attempt *earlier;
+	const struct store_attempt *earlier; /* record: the attempts before this one */
 	size_t earlier_count;
 };
 

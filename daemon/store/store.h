@@ -4,9 +4,11 @@
  * Every function that takes a done callback only appends an operation to the
  * batch being filled. A thread of the store's own runs the batch in one
  * transaction; done is called on the loop in a later turn, in the order of the
- * calls, when the transaction is on disk (or was refused). Nothing here blocks
- * the loop. An operation cannot be withdrawn: arg must live until done, so pass
- * something that is looked up again, or owned by whoever waits.
+ * calls, when the transaction is on disk (or was refused). Operations that carry
+ * a body over 64 KiB, in or out, may run (in) and be done after later ones: it
+ * goes in pieces, between the others. Nothing here blocks the loop. An operation cannot be
+ * withdrawn: arg must live until done, so pass something that is looked up again, or owned by
+ * whoever waits.
  */
 #ifndef DAEMON_STORE_STORE_H
 #define DAEMON_STORE_STORE_H
@@ -59,8 +61,8 @@ MUST_CHECK enum forebay_err store_open(const struct store_config *config, struct
 				       struct store **ret, char *why, size_t why_len);
 const struct store_found *store_found(const struct store *store);
 
-/* Commits what is waiting, drops the callbacks of what is not, joins the
- * thread, checkpoints. Accepts NULL. */
+/* Commits what is waiting but calls nobody any more, joins the thread,
+ * checkpoints. Not from a callback of the store. Accepts NULL. */
 void store_close(struct store *store);
 
 /* STORAGE with a sentence when a submit would be refused now (below min_free,
@@ -86,7 +88,9 @@ void store_submit(struct store *store, const struct store_job *job, const struct
 void store_start(struct store *store, const struct store_attempt *attempt, store_done_fn *done,
 		 void *arg);
 
-/* End of the attempt in the ledger and RUNNING -> end->to. Reply: moved. */
+/* End of the attempt in the ledger (number 0: none) and RUNNING or BATCHED ->
+ * end->to. Reply: moved, state. Not moved: the result is kept only when the job
+ * is EXPIRED and end->late. */
 void store_finish(struct store *store, const struct store_end *end, store_done_fn *done, void *arg);
 
 /* A job that never had a row, with all its ledger rows: ephemeral jobs, at
@@ -127,7 +131,8 @@ void store_save_gate(struct store *store, const char *name, const char *text, st
 void store_window(struct store *store, uint32_t lane, int16_t after_priority, uint64_t after_id,
 		  unsigned limit, store_done_fn *done, void *arg);
 
-/* Reply: job, result, attempts when with_attempts; NOT_FOUND. */
+/* Reply: job, result (of a final job, else NULL), attempts when with_attempts;
+ * NOT_FOUND. */
 void store_show(struct store *store, uint64_t id, uid_t uid, bool with_attempts,
 		store_done_fn *done, void *arg);
 /* Reply: job, result, body (the answer). */
