@@ -62,12 +62,29 @@ set_connection(CURL *easy, const struct upstream *upstream)
 	SET(easy, rc, CURLOPT_PROXY, upstream->proxy);
 	SET(easy, rc, CURLOPT_NOPROXY, "");
 	SET(easy, rc, CURLOPT_UNIX_SOCKET_PATH, upstream->origin.socket_path);
+	return rc;
+}
+
+static CURLcode
+set_trust(CURL *easy, const struct upstream *upstream)
+{
+	const char *bundle = NULL;
+	CURLcode rc = CURLE_OK;
+
 	SET(easy, rc, CURLOPT_SSL_VERIFYPEER, 1L);
 	SET(easy, rc, CURLOPT_SSL_VERIFYHOST, 2L);
 	SET(easy, rc, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
 	if (upstream->ca_file) {
 		SET(easy, rc, CURLOPT_CAINFO, upstream->ca_file);
 		SET(easy, rc, CURLOPT_PROXY_CAINFO, upstream->ca_file);
+	}
+	/* The system's directory of certificates beside a bundle would be trusted
+	 * besides ca_file, and keeps libcurl from remembering the parsed bundle:
+	 * 30 ms on the loop for each new connection. */
+	(void)curl_easy_getinfo(easy, CURLINFO_CAINFO, &bundle);
+	if (bundle) {
+		SET(easy, rc, CURLOPT_CAPATH, NULL);
+		SET(easy, rc, CURLOPT_PROXY_CAPATH, NULL);
 	}
 	return rc;
 }
@@ -120,6 +137,8 @@ transfer_new(struct curl_loop *loop, struct transfer **ret)
 	rc = set_callbacks(transfer->easy, transfer);
 	if (rc == CURLE_OK)
 		rc = set_connection(transfer->easy, &loop->upstream);
+	if (rc == CURLE_OK)
+		rc = set_trust(transfer->easy, &loop->upstream);
 	if (rc == CURLE_OK)
 		rc = set_http(transfer->easy, &loop->upstream);
 	if (rc != CURLE_OK) {

@@ -158,12 +158,33 @@ runner_is_draining(const struct runner *runner)
 	return runner->draining;
 }
 
+bool
+runner_is_drained(const struct runner *runner)
+{
+	return runner->drained;
+}
+
 void
 runner_count(const struct runner *runner, struct runner_counts *ret)
 {
 	memcpy(ret->jobs, runner->counts, sizeof(ret->jobs));
 	ret->in_flight = runner->in_flight;
 	ret->workers = (unsigned)runner->config->workers;
+}
+
+void
+runner_forgot(struct runner *runner, enum forebay_job_state state)
+{
+	runner->counts[state]--;
+}
+
+bool
+runner_key_is_closed(struct runner *runner)
+{
+	struct gates_row row;
+
+	/* The key's gate is the first row. */
+	return gates_row(runner->gates, 0, clock_mono(), &row) && row.view.weather == GATE_HELD;
 }
 
 bool
@@ -195,6 +216,12 @@ runner_waiting(struct runner *runner, uint64_t id, const char *model, char *buf,
 	size_t at = 0;
 	int used;
 
+	if (job)
+		model = job->lane->route->models[0];
+	if (!model) {
+		snprintf(buf, len, "behind the first of its owner's jobs");
+		return buf;
+	}
 	gates_words(runner->gates, model, clock_mono(), words, sizeof(words));
 	if (words[0] == '\0')
 		snprintf(words, sizeof(words), "%s open", runner->draining ? "draining;" : model);

@@ -56,6 +56,7 @@ void runner_writable(struct runner *runner, bool writable);
  * back to the queue. drained comes in the end. */
 void runner_drain(struct runner *runner, int64_t timeout_ms);
 bool runner_is_draining(const struct runner *runner);
+bool runner_is_drained(const struct runner *runner);
 
 /* Without a usable key nothing can be sent: why says so to everybody who asks.
  * NULL: there is one (again). */
@@ -102,12 +103,17 @@ struct runner_counts {
 };
 void runner_count(const struct runner *runner, struct runner_counts *ret);
 
+/* An ended job was deleted: it is not counted any more. */
+void runner_forgot(struct runner *runner, enum forebay_job_state state);
+/* No key, or one that is refused, or a billing pause. */
+bool runner_key_is_closed(struct runner *runner);
+
 /* Is it an ephemeral job that has not ended: known here alone? Then whose, and its state. */
 bool runner_knows_ephemeral(const struct runner *runner, uint64_t id, uid_t *ret_uid,
 			    enum forebay_job_state *ret_state);
 
 /* Why job id waits: "claude-opus-5-5 dark 3m10s, next try in 3.4 s; 3rd in
- * line". model is its first choice. Returns buf. */
+ * line". model is its first choice, NULL if the caller does not know. Returns buf. */
 const char *runner_waiting(struct runner *runner, uint64_t id, const char *model, char *buf,
 			   size_t len);
 

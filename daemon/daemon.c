@@ -1,0 +1,472 @@
+/*
+ * daemon.c - builds the rooms in order (disk, network, runner, clients),
+ * connects them, reloads, drains, and takes them down in reverse. What must go
+ * up from a room comes here as a callback.
+ */
+#include "daemon/daemon.h"
+
+#include "daemon/base/clock.h"
+#include "daemon/base/log.h"
+#include "daemon/base/peer.h"
+#include "daemon/base/secret.h"
+#include "daemon/base/service.h"
+#include "daemon/net/curl_loop.h"
+#include "daemon/run/gates.h"
+#include "daemon/run/runner.h"
+#include "daemon/serve/server.h"
+#include "daemon/store/store.h"
+
+#include <event2/event.h>
+#include <inttypes.h>
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define MAX_SOCKETS   8
+#define GOODBYE_MS    2000 /* for replies that are still on their way at the end */
+#define PATH_LEN      512
+#define MAX_RETIRED   16 /* keys replaced while calls with the old one run */
+#define STALL_CHANCES 2	 /* watchdog turns without progress of the store's thread */
+
+struct daemon {
+	const struct daemon_options *options; /* borrowed */
+	struct config *config;		      /* owned, as all of these */
+	struct secret *secret;
+	struct secret *retired[MAX_RETIRED]; /* replaced, and perhaps still in use by calls */
+	size_t retired_count;
+	char key_why[RUNNER_WHY_LEN]; /* why there is no usable key */
+	struct event_base *base;
+	struct store *store;
+	struct curl_loop *loop;
+	struct runner *runner;
+	struct server *server;
+	struct event *term, *interrupt, *hangup, *second, *watchdog, *goodbye;
+	char socket_path[PATH_LEN]; /* "" when the service manager holds the socket */
+	uint64_t heartbeat;
+	unsigned stalled;
+	bool stopping;
+	int status;
+};
+
+/* --- the key and the way to the API ------------------------------------------------------ */
+
+static void
+load_key(struct daemon *daemon)
+{
+	const struct config *config = daemon->config;
+	struct secret *secret = NULL;
+
+	/* A new key that cannot be read does not take the old one away. */
+	if (secret_load(config->key_file, (enum secret_auth)config->auth, &secret, daemon->key_why,
+			sizeof(daemon->key_why)) != FOREBAY_ERR_OK)
+		return;
+	daemon->key_why[0] = '\0';
+	if (daemon->secret && daemon->retired_count == MAX_RETIRED) {
+		log_warn("keys were replaced too often while calls run; keeping the last one");
+		secret_free(secret);
+		return;
+	}
+	if (daemon->secret)
+		daemon->retired[daemon->retired_count++] = daemon->secret;
+	daemon->secret = secret;
+}
+
+/* Calls that were started with an old key point at it. */
+static void
+wipe_retired_keys(struct daemon *daemon)
+{
+	while (daemon->retired_count > 0)
+		secret_free(daemon->retired[--daemon->retired_count]);
+}
+
+static struct curl_settings
+settings_of(const struct daemon *daemon)
+{
+	const struct config *config = daemon->config;
+
+	return (struct curl_settings){ .url = config->url,
+				       .ca_file = config->ca_file,
+				       .proxy = config->proxy,
+				       .http = config->http,
+				       .secret = daemon->secret,
+				       .connect_timeout_ms = config->connect_timeout_ms,
+				       .first_byte_timeout_ms = config->first_byte_timeout_ms,
+				       .idle_timeout_ms = config->idle_timeout_ms,
+				       .lifetime_ms = config->lifetime_ms,
+				       .max_answer = config->max_answer,
+				       .max_transfers = (unsigned)config->workers };
+}
+
+static bool
+daemon_key(char *ret, size_t len, void *arg)
+{
+	const struct daemon *daemon = arg;
+
+	snprintf(ret, len, "%s",
+		 daemon->secret ? secret_fingerprint(daemon->secret) : daemon->key_why);
+	return daemon->secret != NULL;
+}
+
+/* --- reload --------------------------------------------------------------------------------- */
+
+static enum forebay_err
+read_config(const struct daemon *daemon, struct config **ret, char *why, size_t why_len)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *errors = open_memstream(&text, &len);
+	enum forebay_err err;
+
+	if (!errors)
+		return FOREBAY_ERR_NO_MEMORY;
+	err = config_load(&daemon->options->source, errors, ret);
+	fclose(errors);
+	if (err) {
+		text[strcspn(text, "\n")] = '\0';
+		snprintf(why, why_len, "%s", text);
+	}
+	free(text);
+	return err;
+}
+
+static enum forebay_err
+daemon_reload(char *ret, size_t len, void *arg)
+{
+	struct daemon *daemon = arg;
+	struct config *config, *old = daemon->config;
+	struct curl_settings settings;
+	enum forebay_err err;
+
+	service_reloading();
+	err = read_config(daemon, &config, ret, len);
+	if (err) {
+		log_error("%s; keeping the old configuration", ret);
+		service_ready();
+		return err;
+	}
+	config_needs_restart(old, config, ret, len);
+	config->workers = old->workers; /* the gates' slots: these need a restart */
+	daemon->config = config;
+	log_init((enum log_level)config->log_level);
+	load_key(daemon);
+	settings = settings_of(daemon);
+	if (curl_loop_configure(daemon->loop, &settings))
+		log_error("the new [upstream] settings were refused; keeping the old ones");
+	runner_configure(daemon->runner, config);
+	server_configure(daemon->server, config);
+	if (daemon->secret)
+		runner_set_key(daemon->runner, NULL);
+	config_free(old);
+	log_info("configuration reloaded%s%s", ret[0] ? "; these need a restart: " : "", ret);
+	service_ready();
+	return FOREBAY_ERR_OK;
+}
+
+static void
+daemon_on_hangup(evutil_socket_t signal, short what, void *arg)
+{
+	char words[512];
+
+	(void)signal;
+	(void)what;
+	(void)daemon_reload(words, sizeof(words), arg);
+}
+
+/* --- the end -----------------------------------------------------------------------------------
+ */
+
+static void
+say_goodbye(struct daemon *daemon)
+{
+	static const struct timeval limit = { GOODBYE_MS / 1000, GOODBYE_MS % 1000 * 1000 };
+
+	server_hang_up(daemon->server);
+	event_add(daemon->goodbye, &limit);
+}
+
+static void
+daemon_on_goodbye(evutil_socket_t fd, short what, void *arg)
+{
+	struct daemon *daemon = arg;
+
+	(void)fd;
+	(void)what;
+	event_base_loopbreak(daemon->base);
+}
+
+static void
+daemon_drained(void *arg)
+{
+	say_goodbye(arg);
+}
+
+static void
+daemon_drain(void *arg)
+{
+	struct daemon *daemon = arg;
+
+	if (daemon->stopping)
+		return;
+	daemon->stopping = true;
+	service_stopping();
+	log_info("stopping: running jobs may finish, the others stay queued");
+	server_stop_listening(daemon->server);
+	runner_drain(daemon->runner, daemon->config->drain_timeout_ms);
+}
+
+static void
+daemon_on_term(evutil_socket_t signal, short what, void *arg)
+{
+	struct daemon *daemon = arg;
+
+	(void)signal;
+	(void)what;
+	if (daemon->stopping)
+		event_base_loopbreak(daemon->base);
+	else
+		daemon_drain(daemon);
+}
+
+/* --- every second
+ * --------------------------------------------------------------------------------- */
+
+static void
+say_status(struct daemon *daemon)
+{
+	struct gates *gates = runner_gates(daemon->runner);
+	struct runner_counts counts;
+	struct gates_row row;
+	char closed[256] = "";
+	double now = clock_mono();
+
+	runner_count(daemon->runner, &counts);
+	for (size_t i = 0; gates_row(gates, i, now, &row); i++)
+		if (row.view.weather == GATE_DARK || row.view.weather == GATE_HELD) {
+			snprintf(closed, sizeof(closed), ", %s %s", row.name, row.words);
+			break;
+		}
+	service_status("%s%" PRIu64 " queued, %u running%s", daemon->stopping ? "draining: " : "",
+		       counts.jobs[FOREBAY_JOB_QUEUED], counts.in_flight, closed);
+}
+
+static void
+daemon_on_second(evutil_socket_t fd, short what, void *arg)
+{
+	struct daemon *daemon = arg;
+
+	(void)fd;
+	(void)what;
+	say_status(daemon);
+	if (curl_loop_running(daemon->loop) == 0)
+		wipe_retired_keys(daemon);
+	if (daemon->stopping)
+		service_extend_timeout(5000);
+	if (daemon->stopping && runner_is_drained(daemon->runner) &&
+	    server_connections(daemon->server) == 0)
+		event_base_loopbreak(daemon->base);
+}
+
+/* The loop is alive, or this would not run; the store's thread must be, too. */
+static void
+daemon_on_watchdog(evutil_socket_t fd, short what, void *arg)
+{
+	struct daemon *daemon = arg;
+	uint64_t beat = store_heartbeat(daemon->store);
+	bool moves = beat != daemon->heartbeat || store_backlog(daemon->store) == 0;
+
+	(void)fd;
+	(void)what;
+	daemon->stalled = moves ? 0 : daemon->stalled + 1;
+	daemon->heartbeat = beat;
+	if (daemon->stalled < STALL_CHANCES)
+		service_alive();
+	else
+		log_error("the store's thread has not moved for %u watchdog turns",
+			  daemon->stalled);
+}
+
+/* --- what the disk tells
+ * ------------------------------------------------------------------------------ */
+
+static void
+daemon_on_writable(bool writable, const char *why, void *arg)
+{
+	struct daemon *daemon = arg;
+
+	if (writable)
+		log_info("the disk takes writes again");
+	else
+		log_with(LOG_LEVEL_ERROR, LOG_FIELDS(.message_id = LOG_MESSAGE_DISK_FULL),
+			 "the disk takes no writes: %s; nothing new is acknowledged until it does",
+			 why);
+	runner_writable(daemon->runner, writable);
+}
+
+static void
+daemon_on_broken(const char *why, void *arg)
+{
+	struct daemon *daemon = arg;
+
+	log_with(LOG_LEVEL_ERROR, LOG_FIELDS(.message_id = LOG_MESSAGE_STORE_DAMAGED),
+		 "the store cannot go on: %s; ending, so that recovery reads what is on disk", why);
+	daemon->status = 1;
+	event_base_loopbreak(daemon->base);
+}
+
+/* --- building
+ * ---------------------------------------------------------------------------------------------- */
+
+static bool
+open_store(struct daemon *daemon)
+{
+	static const struct store_events events = { daemon_on_writable, daemon_on_broken };
+	const struct config *config = daemon->config;
+	char why[512], state[PATH_LEN];
+	struct store_config store = { .dir = state,
+				      .durability_full = config->durability_full,
+				      .fail_on_crash = config->on_crash == CONFIG_ON_CRASH_FAIL,
+				      .min_free = config->min_free,
+				      .max_store = config->max_store,
+				      .now_ms = clock_wall_ms() };
+	const struct store_found *found;
+
+	if (config_state_path(config, state, sizeof(state)))
+		return false;
+	if (store_open(&store, daemon->base, &events, daemon, &daemon->store, why, sizeof(why))) {
+		log_error("%s", why);
+		return false;
+	}
+	found = store_found(daemon->store);
+	log_info("queue in %s: %" PRIu64 " queued, %" PRIu64 " taken back from the last run", state,
+		 found->counts[FOREBAY_JOB_QUEUED], found->recovered);
+	return true;
+}
+
+static bool
+start_listening(struct daemon *daemon)
+{
+	int fds[MAX_SOCKETS];
+	int count = service_sockets("forebay", fds, MAX_SOCKETS);
+
+	for (int i = 0; i < count; i++)
+		server_listen(daemon->server, fds[i]);
+	if (count > 0)
+		return true;
+	if (config_socket_path(daemon->config, daemon->socket_path, sizeof(daemon->socket_path))) {
+		daemon->socket_path[0] = '\0';
+		return false;
+	}
+	fds[0] = server_bind(daemon->socket_path);
+	if (fds[0] < 0) {
+		daemon->socket_path[0] = '\0';
+		return false;
+	}
+	server_listen(daemon->server, fds[0]);
+	return true;
+}
+
+static void
+add_events(struct daemon *daemon)
+{
+	static const struct timeval second = { 1, 0 };
+	int64_t watch_ms = service_watchdog_ms();
+	struct timeval watch = { watch_ms / 1000, watch_ms % 1000 * 1000 };
+
+	daemon->term = evsignal_new(daemon->base, SIGTERM, daemon_on_term, daemon);
+	daemon->interrupt = evsignal_new(daemon->base, SIGINT, daemon_on_term, daemon);
+	daemon->hangup = evsignal_new(daemon->base, SIGHUP, daemon_on_hangup, daemon);
+	daemon->second = event_new(daemon->base, -1, EV_PERSIST, daemon_on_second, daemon);
+	daemon->watchdog = event_new(daemon->base, -1, EV_PERSIST, daemon_on_watchdog, daemon);
+	daemon->goodbye = event_new(daemon->base, -1, 0, daemon_on_goodbye, daemon);
+	if (!daemon->term || !daemon->interrupt || !daemon->hangup || !daemon->second ||
+	    !daemon->watchdog || !daemon->goodbye)
+		fatal("out of memory");
+	event_add(daemon->term, NULL);
+	event_add(daemon->interrupt, NULL);
+	event_add(daemon->hangup, NULL);
+	event_add(daemon->second, &second);
+	if (watch_ms > 0)
+		event_add(daemon->watchdog, &watch);
+}
+
+static bool
+build(struct daemon *daemon)
+{
+	static const struct runner_events runner_events = { .drained = daemon_drained };
+	static const struct server_events server_events = { .reload = daemon_reload,
+							    .drain = daemon_drain,
+							    .key = daemon_key };
+	struct curl_settings settings;
+
+	daemon->base = event_base_new();
+	if (!daemon->base)
+		fatal("out of memory");
+	load_key(daemon);
+	if (!open_store(daemon))
+		return false;
+	settings = settings_of(daemon);
+	if (curl_loop_new(daemon->base, &settings, &daemon->loop))
+		return false;
+	daemon->runner = runner_new(daemon->base, daemon->config, daemon->store, daemon->loop,
+				    &runner_events, daemon);
+	if (!daemon->secret)
+		runner_set_key(daemon->runner, daemon->key_why);
+	daemon->server = server_new(daemon->base, daemon->config, daemon->store, daemon->runner,
+				    &server_events, daemon);
+	add_events(daemon);
+	return start_listening(daemon);
+}
+
+static void
+free_event(struct event *event)
+{
+	if (event)
+		event_free(event);
+}
+
+static void
+take_down(struct daemon *daemon)
+{
+	server_free(daemon->server);
+	runner_free(daemon->runner);
+	curl_loop_free(daemon->loop);
+	store_close(daemon->store);
+	free_event(daemon->term);
+	free_event(daemon->interrupt);
+	free_event(daemon->hangup);
+	free_event(daemon->second);
+	free_event(daemon->watchdog);
+	free_event(daemon->goodbye);
+	if (daemon->base)
+		event_base_free(daemon->base);
+	if (daemon->socket_path[0])
+		(void)unlink(daemon->socket_path);
+	wipe_retired_keys(daemon);
+	secret_free(daemon->secret);
+	config_free(daemon->config);
+}
+
+int
+daemon_run(const struct daemon_options *options, struct config *config)
+{
+	struct daemon daemon = { .options = options, .config = config };
+	int proc = service_descriptor("proc");
+
+	log_init((enum log_level)config->log_level);
+	if (proc >= 0)
+		peer_use_proc(proc);
+	if (build(&daemon)) {
+		runner_begin(daemon.runner);
+		service_ready();
+		log_info("forebayd " FOREBAY_VERSION " is ready");
+		event_base_dispatch(daemon.base);
+	} else {
+		daemon.status = 1;
+	}
+	take_down(&daemon);
+	log_info("ended");
+	return daemon.status;
+}

@@ -1,0 +1,323 @@
+/*
+ * server.c - listening sockets, who may connect, and the list of sessions.
+ */
+#include "daemon/serve/server.h"
+
+#include "daemon/base/clock.h"
+#include "daemon/base/log.h"
+#include "daemon/base/metrics.h"
+#include "daemon/base/peer.h"
+#include "daemon/serve/server_internal.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <event2/listener.h>
+#include <grp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define BACKLOG 1024
+
+/* --- who may connect ----------------------------------------------------------------- */
+
+static bool
+is_admin(const struct server *server, const struct peer *peer)
+{
+	const struct group *group;
+
+	if (peer->uid == 0 || peer->uid == geteuid())
+		return true;
+	group = getgrnam(server->config->admin_group);
+	return group && peer_in_group(peer, group->gr_gid);
+}
+
+static struct uid_count *
+count_of(struct server *server, uid_t uid)
+{
+	struct uid_count *count;
+
+	HASH_FIND(hh, server->by_uid, &uid, sizeof(uid), count);
+	if (count)
+		return count;
+	count = must_alloc(sizeof(*count));
+	*count = (struct uid_count){ .uid = uid };
+	HASH_ADD(hh, server->by_uid, uid, sizeof(uid), count);
+	return count;
+}
+
+static void
+uncount(struct server *server, uid_t uid)
+{
+	struct uid_count *count = count_of(server, uid);
+
+	if (--count->connections > 0)
+		return;
+	HASH_DEL(server->by_uid, count);
+	free(count);
+}
+
+/* Say so before hanging up; a client that cannot take it just sees the end. */
+static void
+refuse(int fd, const char *limit)
+{
+	char text[128];
+	uint8_t header[FRAME_HEADER_LEN];
+	int len =
+	    snprintf(text, sizeof(text),
+		     "{\"error\":\"over-quota\",\"message\":\"too many connections: %s\"}", limit);
+
+	frame_put_header(header, FRAME_ERROR, FRAME_FLAG_END, 0, (uint32_t)len);
+	(void)!send(fd, header, sizeof(header), MSG_DONTWAIT | MSG_NOSIGNAL);
+	(void)!send(fd, text, (size_t)len, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+static bool
+may_connect(struct server *server, int fd, const struct peer *peer, unsigned open)
+{
+	struct config_limits limits =
+	    config_limits_of(server->config, peer->uid, peer->groups, peer->group_count);
+	const char *limit = NULL;
+
+	if (server->session_count >= server->config->max_connections)
+		limit = "[daemon] max_connections";
+	else if (limits.connections && open >= limits.connections)
+		limit = "[limits] connections";
+	if (!limit)
+		return true;
+	metrics.connections_refused_total++;
+	refuse(fd, limit);
+	log_with(LOG_LEVEL_WARN, LOG_FIELDS(.owner = peer->uid, .unit = peer->unit),
+		 "refusing a connection of uid %u: %s reached", (unsigned)peer->uid, limit);
+	return false;
+}
+
+static void
+server_on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *address,
+		 int len, void *arg)
+{
+	struct server *server = arg;
+	struct uid_count *count;
+	struct peer peer;
+
+	(void)listener;
+	(void)address;
+	(void)len;
+	if (peer_of(fd, &peer)) {
+		close(fd);
+		return;
+	}
+	count = count_of(server, peer.uid);
+	count->connections++;
+	if (!may_connect(server, fd, &peer, count->connections - 1)) {
+		uncount(server, peer.uid);
+		close(fd);
+		return;
+	}
+	session_start(server, fd, &peer, is_admin(server, &peer));
+}
+
+void
+server_session_gone(struct server *server, struct session *session)
+{
+	TAILQ_REMOVE(&server->sessions, session, link);
+	server->session_count--;
+	uncount(server, session->peer.uid);
+}
+
+/* --- listening ------------------------------------------------------------------------ */
+
+static void
+set_accepting(struct server *server, bool accepting)
+{
+	for (size_t i = 0; i < server->listener_count; i++) {
+		if (accepting)
+			evconnlistener_enable(server->listeners[i]);
+		else
+			evconnlistener_disable(server->listeners[i]);
+	}
+}
+
+static void
+server_on_accept_error(struct evconnlistener *listener, void *arg)
+{
+	static const struct timeval pause = { 1, 0 };
+	struct server *server = arg;
+
+	(void)listener;
+	/* Out of descriptors: those who knock wait in the backlog for a second. */
+	log_warn("accept: %s, trying again in a second", strerror(errno));
+	set_accepting(server, false);
+	event_add(server->accept_again, &pause);
+}
+
+static void
+server_on_accept_again(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	set_accepting(arg, true);
+}
+
+void
+server_listen(struct server *server, int fd)
+{
+	struct evconnlistener *listener;
+
+	if (server->listener_count == ARRAY_LEN(server->listeners)) {
+		close(fd);
+		return;
+	}
+	evutil_make_socket_nonblocking(fd);
+	listener = evconnlistener_new(server->base, server_on_accept, server,
+				      LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, -1, fd);
+	if (!listener)
+		fatal("out of memory");
+	evconnlistener_set_error_cb(listener, server_on_accept_error);
+	server->listeners[server->listener_count++] = listener;
+}
+
+void
+server_stop_listening(struct server *server)
+{
+	event_del(server->accept_again);
+	while (server->listener_count > 0)
+		evconnlistener_free(server->listeners[--server->listener_count]);
+}
+
+/* Is somebody listening there? A socket file of a dead daemon may be removed. */
+static bool
+is_alive(const struct sockaddr_un *address)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	bool alive = fd >= 0 && (connect(fd, (const void *)address, sizeof(*address)) == 0 ||
+				 errno == EAGAIN); /* its backlog is full */
+
+	if (fd >= 0)
+		close(fd);
+	return alive;
+}
+
+static void
+make_parent(const char *path)
+{
+	char *parent = must_strdup(path);
+	char *slash = strrchr(parent, '/');
+
+	if (slash && slash != parent) {
+		*slash = '\0';
+		(void)mkdir(parent, 0755);
+	}
+	free(parent);
+}
+
+int
+server_bind(const char *path)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	mode_t mask;
+	int fd, failed;
+
+	if (strlen(path) >= sizeof(address.sun_path)) {
+		log_error("socket path is too long (%zu bytes, at most %zu): %s", strlen(path),
+			  sizeof(address.sun_path) - 1, path);
+		return -1;
+	}
+	strcpy(address.sun_path, path);
+	if (is_alive(&address)) {
+		log_error("another daemon listens on %s", path);
+		return -1;
+	}
+	(void)unlink(path);
+	make_parent(path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	mask = umask(0117); /* 0660 from the first moment on */
+	failed = fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) != 0 ||
+		 listen(fd, BACKLOG) != 0;
+	umask(mask);
+	if (!failed)
+		return fd;
+	log_error("cannot listen on %s: %s", path, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+/* --- life --------------------------------------------------------------------------------- */
+
+static void
+server_on_unblock(evutil_socket_t fd, short what, void *arg)
+{
+	struct server *server = arg;
+	struct session *session, *next;
+
+	(void)fd;
+	(void)what;
+	for (session = TAILQ_FIRST(&server->sessions); session; session = next) {
+		next = TAILQ_NEXT(session, link);
+		session_unblock(session);
+	}
+}
+
+void
+server_kick(struct server *server)
+{
+	event_active(server->unblock, 0, 0);
+}
+
+struct server *
+server_new(struct event_base *base, const struct config *config, struct store *store,
+	   struct runner *runner, const struct server_events *events, void *arg)
+{
+	struct server *server = must_alloc(sizeof(*server));
+
+	*server = (struct server){ .base = base,
+				   .config = config,
+				   .store = store,
+				   .runner = runner,
+				   .events = events,
+				   .arg = arg,
+				   .started_ms = clock_wall_ms() };
+	TAILQ_INIT(&server->sessions);
+	server->accept_again = event_new(base, -1, 0, server_on_accept_again, server);
+	server->unblock = event_new(base, -1, 0, server_on_unblock, server);
+	if (!server->accept_again || !server->unblock)
+		fatal("out of memory");
+	return server;
+}
+
+void
+server_configure(struct server *server, const struct config *config)
+{
+	server->config = config;
+}
+
+void
+server_hang_up(struct server *server)
+{
+	struct session *session;
+
+	TAILQ_FOREACH (session, &server->sessions, link)
+		conn_close(session->conn, "the daemon is ending");
+}
+
+size_t
+server_connections(const struct server *server)
+{
+	return server->session_count;
+}
+
+void
+server_free(struct server *server)
+{
+	if (!server)
+		return;
+	server_stop_listening(server);
+	event_free(server->accept_again);
+	event_free(server->unblock);
+	free(server);
+}

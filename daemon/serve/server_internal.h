@@ -1,0 +1,42 @@
+/*
+ * server_internal.h - the server's own struct, for the files of serve/.
+ */
+#ifndef DAEMON_SERVE_SERVER_INTERNAL_H
+#define DAEMON_SERVE_SERVER_INTERNAL_H
+
+#include "daemon/serve/session.h"
+
+struct evconnlistener;
+
+struct uid_count {
+	uid_t uid;
+	unsigned connections;
+	UT_hash_handle hh;
+};
+
+struct server {
+	struct event_base *base; /* borrowed, as all of these */
+	const struct config *config;
+	struct store *store;
+	struct runner *runner;
+	const struct server_events *events;
+	void *arg;
+
+	struct evconnlistener *listeners[8]; /* owned */
+	size_t listener_count;
+	struct event *accept_again; /* owned: after running out of descriptors */
+	struct event *unblock;	    /* owned: look at the blocked sessions */
+	struct session_list sessions;
+	size_t session_count;
+	struct uid_count *by_uid; /* owned */
+	struct stream *streams;	  /* by serial, owned by their sessions */
+	uint64_t next_serial;
+	uint64_t receiving; /* bytes of bodies that are not whole yet */
+	int64_t started_ms;
+};
+
+/* The store may have caught up. */
+void server_kick(struct server *server);
+void server_session_gone(struct server *server, struct session *session);
+
+#endif
