@@ -16,6 +16,7 @@
 #include "daemon/serve/server.h"
 #include "daemon/store/store.h"
 
+#include <errno.h>
 #include <event2/event.h>
 #include <inttypes.h>
 #include <math.h>
@@ -23,6 +24,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define MAX_SOCKETS   8
@@ -319,6 +321,25 @@ daemon_on_broken(const char *why, void *arg)
 /* --- building
  * ---------------------------------------------------------------------------------------------- */
 
+/* mkdir -p, and what we make ourselves is nobody else's to read. */
+static bool
+make_state_dir(const char *path)
+{
+	char *part = must_strdup(path);
+	bool ok;
+
+	for (char *slash = strchr(part + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+		*slash = '\0';
+		(void)mkdir(part, 0755);
+		*slash = '/';
+	}
+	ok = mkdir(part, 0700) == 0 || errno == EEXIST;
+	if (!ok)
+		log_error("cannot make the state directory %s: %s", path, strerror(errno));
+	free(part);
+	return ok;
+}
+
 static bool
 open_store(struct daemon *daemon)
 {
@@ -333,7 +354,7 @@ open_store(struct daemon *daemon)
 				      .now_ms = clock_wall_ms() };
 	const struct store_found *found;
 
-	if (config_state_path(config, state, sizeof(state)))
+	if (config_state_path(config, state, sizeof(state)) || !make_state_dir(state))
 		return false;
 	if (store_open(&store, daemon->base, &events, daemon, &daemon->store, why, sizeof(why))) {
 		log_error("%s", why);

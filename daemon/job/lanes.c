@@ -22,8 +22,11 @@ struct lanes {
 	struct job *jobs;     /* owned, hashed by id */
 	struct rest rest;
 	size_t window, max_heads, max_routes;
+	size_t shared_window; /* what window_of() last said: no window is larger */
 	uint32_t next_lane;
 };
+
+static void shrink_windows(struct lanes *lanes);
 
 struct lanes *
 lanes_new(size_t window, size_t max_heads, size_t max_routes)
@@ -41,6 +44,7 @@ lanes_resize(struct lanes *lanes, size_t window, size_t max_heads, size_t max_ro
 	lanes->window = MAX(window, (size_t)WINDOW_FLOOR);
 	lanes->max_heads = max_heads;
 	lanes->max_routes = max_routes;
+	shrink_windows(lanes);
 }
 
 void
@@ -127,7 +131,42 @@ add_lane(struct lanes *lanes, struct owner *owner, int class, struct route *rout
 		fatal("out of memory");
 	owner->lanes[owner->lane_count++] = lane;
 	lanes->next_lane = MAX(lanes->next_lane, id + 1);
+	shrink_windows(lanes);
 	return lane;
+}
+
+static int
+compare_pointers(const void *a, const void *b)
+{
+	const char *const *x = a, *const *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+/* Routes of all its lanes, each counted once. */
+static size_t
+count_routes(const struct owner *owner)
+{
+	const struct route **routes = must_alloc((owner->lane_count + 1) * sizeof(*routes));
+	size_t count = 0;
+
+	for (size_t i = 0; i < owner->lane_count; i++)
+		routes[i] = owner->lanes[i]->route;
+	qsort(routes, owner->lane_count, sizeof(*routes), compare_pointers);
+	for (size_t i = 0; i < owner->lane_count; i++)
+		count += i == 0 || routes[i] != routes[i - 1];
+	free(routes);
+	return count;
+}
+
+/* Has it a lane of that route, in any class? */
+static bool
+uses_route(const struct owner *owner, const struct route *route)
+{
+	for (size_t i = 0; route && i < owner->lane_count; i++)
+		if (owner->lanes[i]->route == route)
+			return true;
+	return false;
 }
 
 enum forebay_err
@@ -138,7 +177,8 @@ lanes_lane(struct lanes *lanes, struct owner *owner, int class, const char *text
 	*ret = route ? find_among(owner, class, route) : NULL;
 	if (*ret)
 		return FOREBAY_ERR_OK;
-	if (owner->lane_count >= lanes->max_routes * FOREBAY_CLASS_COUNT)
+	if (owner->lane_count >= lanes->max_routes && !uses_route(owner, route) &&
+	    count_routes(owner) >= lanes->max_routes)
 		return FOREBAY_ERR_OVER_QUOTA;
 	if (!route)
 		route = routes_add(&lanes->routes, text);
@@ -254,8 +294,9 @@ set_bound(struct lane *lane, int16_t priority, uint64_t id, bool complete)
 	lane->complete = complete;
 }
 
-/* Push out what stands last, back to where the disk alone knows it. */
-static void
+/* Push out what stands last, back to where the disk alone knows it; false when
+ * all of it lives in memory alone. */
+static bool
 evict_tail(struct lanes *lanes, struct lane *lane)
 {
 	size_t last = lane->ready;
@@ -263,7 +304,7 @@ evict_tail(struct lanes *lanes, struct lane *lane)
 	while (last > 0 && lane->window[last - 1]->ephemeral)
 		last--;
 	if (last == 0)
-		return;
+		return false;
 	lanes_drop(lanes, lane->window[last - 1]);
 	last--;
 	while (last > 0 && lane->window[last - 1]->ephemeral)
@@ -277,6 +318,23 @@ evict_tail(struct lanes *lanes, struct lane *lane)
 		lane->refilling = false;
 		lane->generation++;
 	}
+	return true;
+}
+
+/* After a change of what window_of() answers: a lane that nobody touches must
+ * not keep more than its share. */
+static void
+shrink_windows(struct lanes *lanes)
+{
+	size_t before = lanes->shared_window, window = window_of(lanes);
+	struct lane *lane, *next;
+
+	lanes->shared_window = window;
+	if (window >= before)
+		return;
+	HASH_ITER (hh, lanes->by_id, lane, next)
+		while (lane->ready > window && evict_tail(lanes, lane))
+			;
 }
 
 static bool
@@ -312,7 +370,7 @@ lanes_enter(struct lanes *lanes, struct job *job)
 	lane->owner->ready++;
 	job->ready = true;
 	if (lane->ready > window_of(lanes))
-		evict_tail(lanes, lane);
+		(void)evict_tail(lanes, lane);
 	return lanes_find(lanes, id) != NULL;
 }
 

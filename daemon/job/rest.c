@@ -72,7 +72,8 @@ rest_remove(struct rest *rest, struct job *job)
 	job->heap_index = -1;
 	if (last == job)
 		return;
-	if (last->rest_until_ms < job->rest_until_ms)
+	/* Not by job's own time: whoever moves it may have changed that already. */
+	if (i > 0 && last->rest_until_ms < rest->heap[(i - 1) / 2]->rest_until_ms)
 		sift_up(rest, i, last);
 	else
 		sift_down(rest, i, last);

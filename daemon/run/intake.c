@@ -194,7 +194,7 @@ runner_on_reserved(enum forebay_err err, struct store_reply *reply, void *arg)
 	struct runner *runner = arg;
 
 	if (!err)
-		runner->reserved_id = MAX(runner->reserved_id, reply->id);
+		runner->reserved_id = MAX(runner->reserved_id, reply->next_id);
 }
 
 void

@@ -99,13 +99,20 @@ runner_on_due(evutil_socket_t fd, short what, void *arg)
 
 /* --- ephemeral jobs that wait too long -------------------------------------------------- */
 
+/* A job that becomes a row, across the disk. */
+struct spilled {
+	struct runner *runner; /* borrowed */
+	uint64_t id;
+};
+
 static void
 runner_on_spilled(enum forebay_err err, struct store_reply *reply, void *arg)
 {
-	struct runner *runner = arg;
-	struct job *job = lanes_find(runner->lanes, reply->id);
+	struct runner *runner = ((struct spilled *)arg)->runner;
+	struct job *job = lanes_find(runner->lanes, ((struct spilled *)arg)->id);
 	struct ephemera *ephemera = job ? job->ephemera : NULL;
 
+	free(arg);
 	if (!job)
 		return;
 	job->moving = false;
@@ -129,6 +136,7 @@ void
 patrol_spill(struct runner *runner, struct ephemera *ephemera)
 {
 	struct job *job = ephemera->job;
+	struct spilled *spilled = must_alloc(sizeof(*spilled));
 	struct store_lane lane = { .id = job->lane->id,
 				   .uid = job->lane->owner->uid,
 				   .class = job->lane->class,

@@ -279,12 +279,16 @@ op_run_move(struct db *db, struct op *op)
 {
 	const struct move_args *args = op->args;
 	const struct job_move move = { args->to, args->error, args->now_ms };
+	struct store_moved *moved = arena_alloc(&op->arena, sizeof(*moved));
 	struct job_hot hot;
 
 	if (!jobs_find(db, args->id, args->uid, &hot))
 		return not_found(db);
 	op->reply.moved = (args->from_mask & 1u << hot.state) && jobs_move(db, &hot, &move);
 	op->reply.state = op->reply.moved ? args->to : hot.state;
+	*moved = (struct store_moved){ hot.head, hot.uid, hot.state, op->reply.state, true };
+	op->reply.moves = moved;
+	op->reply.move_count = 1;
 	op->reply.id = hot.head.id;
 	op->reply.uid = hot.uid;
 	op->reply.lane = hot.head.lane;

@@ -101,6 +101,22 @@ count_metrics(const struct thread_news *news)
 	metrics.store_commit_us_total += news->commit_us;
 }
 
+/* Tell whoever asked. A body that came with a change goes back to him, written
+ * or not: he may tell it on, or try again; what he leaves is freed here. */
+static void
+tell(struct op *op)
+{
+	bool lent = op->in[0].data && !op->reply.body;
+
+	if (lent) {
+		op->reply.body_len = op->in[0].len;
+		op->reply.body = TAKE(op->in[0].data);
+	}
+	op->done(op->err, &op->reply, op->arg);
+	if (lent)
+		op->in[0].data = TAKE(op->reply.body);
+}
+
 static void
 answer(struct store *store, struct op_list *done)
 {
@@ -111,7 +127,7 @@ answer(struct store *store, struct op_list *done)
 		store->backlog--;
 		store->backlog_bytes -= op->bytes;
 		if (op->done)
-			op->done(op->err, &op->reply, op->arg);
+			tell(op);
 		op_free(op);
 	}
 }

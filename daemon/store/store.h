@@ -100,7 +100,7 @@ void store_record(struct store *store, const struct store_job *job, const struct
 
 /* Move the job if it is in one of the states of from_mask (1 << state) and
  * belongs to uid ((uid_t)-1: anybody). Reply: moved, state (the one it has
- * now), uid, lane; NOT_FOUND. */
+ * now), uid, lane, moves[0] with its head and what it was; NOT_FOUND. */
 void store_move(struct store *store, uint64_t id, uid_t uid, unsigned from_mask,
 		enum forebay_job_state to, enum forebay_err error, int64_t now_ms,
 		store_done_fn *done, void *arg);
