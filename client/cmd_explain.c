@@ -53,6 +53,19 @@ put_row(struct output *out, const struct api_error *row)
 	output_line(out, "  what to do   %s", row->advice);
 }
 
+void
+explain_briefly(struct output *out, const struct message *error)
+{
+	const char *type = message_text(error, "error_type", NULL);
+	int status = (int)message_int(error, "http_status", 0);
+	const struct api_error *row;
+
+	if (!type && status == 0)
+		return;
+	row = api_error_find(status, type, message_text(error, "error_code", NULL));
+	output_note(out, "%s: %s", row->name, row->advice);
+}
+
 static int
 explain_text(struct session *session, const char *text)
 {

@@ -2,23 +2,8 @@
  * cmd_verify.c - one real call of 10 tokens, and in words what came of it.
  */
 #include "client/commands.h"
-#include "daemon/claude/errors.h"
 
 #include <string.h>
-
-/* As `explain` would. */
-static void
-put_advice(struct output *out, const struct message *reply)
-{
-	const char *type = message_text(reply, "error_type", NULL);
-	const struct api_error *row;
-
-	if (!type && message_int(reply, "http_status", 0) == 0)
-		return;
-	row = api_error_find((int)message_int(reply, "http_status", 0), type,
-			     message_text(reply, "error_code", NULL));
-	output_note(out, "%s: %s", row->name, row->advice);
-}
 
 int
 cmd_verify(struct session *session, struct arguments *arguments)
@@ -41,7 +26,7 @@ cmd_verify(struct session *session, struct arguments *arguments)
 		err = forebay_err_from_wire(message_text(message, "error", "api-error"));
 		code = forebay_err_exit_code(err);
 		if (err != FOREBAY_ERR_OVERLOADED)
-			put_advice(&session->out, message);
+			explain_briefly(&session->out, message);
 	}
 	reply_clear(&reply);
 	return code;

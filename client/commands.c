@@ -36,14 +36,14 @@ const struct command_option global_options[] = {
 /* How a job is treated: the same for ask and submit. */
 #define JOB_OPTIONS                                                                                \
 	OPTION('m', "model", TEXT, request.model, "MODEL", "the model to use"),                    \
-	OPTION(0, "chain", CHAIN, request.chain, "CHAIN", "fallback: a configured name, or A,B,C"), \
+	OPTION(0, "chain", CHAIN, request.chain, "CHAIN", "fall back: a name, or A,B,C"),          \
 	OPTION(0, "class", CLASS, job_class, "CLASS", "interactive, normal or patient"),           \
-	OPTION(0, "priority", PRIORITY, request.priority, "N", "among your own jobs, -100 to 100"), \
-	OPTION(0, "attempts", NUMBER, request.attempts, "N", "faults that end it; overloads do not"), \
-	OPTION(0, "deadline", UNTIL, request.deadline_ms, "TIME", "give up then: 2h, 07:30, RFC 3339"), \
+	OPTION(0, "priority", PRIORITY, request.priority, "N", "among your own jobs, -100..100"),  \
+	OPTION(0, "attempts", NUMBER, request.attempts, "N", "so many faults end it"),             \
+	OPTION(0, "deadline", UNTIL, request.deadline_ms, "TIME", "give up: 2h, 07:30, RFC 3339"), \
 	OPTION(0, "not-before", TIME, request.not_before, "TIME", "start then, not earlier"),      \
-	OPTION(0, "shrink-to", NUMBER, request.shrink_to, "N", "smallest max_tokens to fall back to"), \
-	OPTION(0, "version", TEXT, request.version, "V", "anthropic-version to send"),         \
+	OPTION(0, "shrink-to", NUMBER, request.shrink_to, "N", "smallest max_tokens allowed"),     \
+	OPTION(0, "version", TEXT, request.version, "V", "anthropic-version to send"),             \
 	OPTION(0, "beta", LIST, request.betas, "BETA", "anthropic-beta to send; may be repeated"), \
 	OPTION('l', "label", TEXT, request.label, "LABEL", "to find the job again"),               \
 	OPTION(0, "key", TEXT, request.key, "KEY", "idempotency key; the default is random"),      \

@@ -53,6 +53,9 @@ int command_print_id(struct session *session, uint32_t stream);
 /* A whole file, or stdin for "-"; owned by the caller, with a terminator. NULL:
  * said. */
 char *command_read_file(struct session *session, const char *path, size_t *ret_len);
+/* One line of advice on stderr for an object with http_status, error_type,
+ * error_code; nothing if it has none. */
+void explain_briefly(struct output *out, const struct message *error);
 /* submit --jsonl: a job a line. */
 int submit_lines(struct session *session, struct arguments *arguments);
 

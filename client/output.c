@@ -214,10 +214,12 @@ put_cell(struct output *out, const char *text, enum output_color ink, size_t wid
 	size_t len = bytes_of_width(text, shown);
 	size_t pad = last ? 0 : MIN(width + 2 - MIN(width, shown), *places - shown);
 
-	if (out->color && ink)
+	bool color = out->color && ink && len > 0;
+
+	if (color)
 		output_raw(out, inks[ink], strlen(inks[ink]));
 	output_text(out, text, len);
-	if (out->color && ink)
+	if (color)
 		output_raw(out, "\033[0m", 4);
 	for (size_t i = 0; i < pad; i++)
 		output_raw(out, " ", 1);
