@@ -36,10 +36,14 @@ struct curl_settings {
 MUST_CHECK enum forebay_err curl_loop_new(struct event_base *base,
 					  const struct curl_settings *settings,
 					  struct curl_loop **ret);
-/* Settings for the calls started from now on; running ones keep theirs. */
+/*
+ * Settings for the calls started from now on; running ones keep theirs, but
+ * none points at the old secret any more: it may be freed after this. A refused
+ * url is FOREBAY_ERR_BAD_REQUEST, logged; then nothing has changed.
+ */
 MUST_CHECK enum forebay_err curl_loop_configure(struct curl_loop *loop,
 						const struct curl_settings *settings);
-/* All calls must be over or canceled. Accepts NULL. */
+/* All calls must be over or canceled. Not from inside a callback. Accepts NULL. */
 void curl_loop_free(struct curl_loop *loop);
 
 /* Calls started and not yet done. */

@@ -104,7 +104,9 @@ set_http(CURL *easy, const struct upstream *upstream)
 	SET(easy, rc, CURLOPT_USERAGENT, "forebayd/" FOREBAY_VERSION);
 	SET(easy, rc, CURLOPT_HTTP_VERSION,
 	    two ? (long)CURL_HTTP_VERSION_2TLS : (long)CURL_HTTP_VERSION_1_1);
-	/* Else as many connections as calls that start together. */
+	/* Else as many connections as calls that start together. This libcurl ends
+	 * each h2 stream with RST_STREAM, and some servers break off after some
+	 * 1,000 of those: the calls on that connection end as reset. */
 	SET(easy, rc, CURLOPT_PIPEWAIT, two ? 1L : 0L);
 	return rc;
 }

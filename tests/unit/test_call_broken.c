@@ -221,6 +221,23 @@ silence_before_the_answer_ends_it(void **unused)
 }
 
 static void
+a_call_keeps_the_settings_it_began_with(void **unused)
+{
+	struct probe probe = { 0 };
+
+	(void)unused;
+	world.server.answer = say_nothing;
+	world.settings.first_byte_timeout_ms = 40;
+	reconfigure();
+	probe_start(&probe, "{}", 2);
+	world.settings.first_byte_timeout_ms = 10000;
+	reconfigure();
+	run();
+	assert_int_equal(probe.how, ANSWER_TIMEOUT_FIRST_BYTE);
+	assert_string_equal(probe.words, "no answer within 40 ms");
+}
+
+static void
 visitor_on_tick(evutil_socket_t fd, short events, void *arg)
 {
 	(void)fd;
@@ -308,6 +325,7 @@ main(void)
 		TEST(an_answer_cut_short_is_truncated),
 		TEST(an_answer_past_the_limit_is_cut),
 		TEST(silence_before_the_answer_ends_it),
+		TEST(a_call_keeps_the_settings_it_began_with),
 		TEST(pings_are_no_progress),
 		TEST(progress_lasts_until_the_lifetime_ends),
 		TEST(bytes_are_progress_where_the_owner_says_so),
