@@ -187,6 +187,17 @@ say_goodbye(struct daemon *daemon)
 
 	server_hang_up(daemon->server);
 	event_add(daemon->goodbye, &limit);
+	if (server_connections(daemon->server) == 0)
+		event_base_loopbreak(daemon->base);
+}
+
+static void
+daemon_empty(void *arg)
+{
+	struct daemon *daemon = arg;
+
+	if (runner_is_drained(daemon->runner))
+		event_base_loopbreak(daemon->base);
 }
 
 static void
@@ -205,6 +216,17 @@ daemon_drained(void *arg)
 	say_goodbye(arg);
 }
 
+/* Our own socket goes while the store is still locked: after that the path may
+ * be the next daemon's. */
+static void
+stop_listening(struct daemon *daemon)
+{
+	server_stop_listening(daemon->server);
+	if (daemon->socket_path[0])
+		(void)unlink(daemon->socket_path);
+	daemon->socket_path[0] = '\0';
+}
+
 static void
 daemon_drain(void *arg)
 {
@@ -215,7 +237,7 @@ daemon_drain(void *arg)
 	daemon->stopping = true;
 	service_stopping();
 	log_info("stopping: running jobs may finish, the others stay queued");
-	server_stop_listening(daemon->server);
+	stop_listening(daemon);
 	runner_drain(daemon->runner, daemon->config->drain_timeout_ms);
 }
 
@@ -266,9 +288,6 @@ daemon_on_second(evutil_socket_t fd, short what, void *arg)
 		wipe_retired_keys(daemon);
 	if (daemon->stopping)
 		service_extend_timeout(5000);
-	if (daemon->stopping && runner_is_drained(daemon->runner) &&
-	    server_connections(daemon->server) == 0)
-		event_base_loopbreak(daemon->base);
 }
 
 /* The loop is alive, or this would not run; the store's thread must be, too. */
@@ -419,6 +438,7 @@ build(struct daemon *daemon)
 	static const struct runner_events runner_events = { .drained = daemon_drained };
 	static const struct server_events server_events = { .reload = daemon_reload,
 							    .drain = daemon_drain,
+							    .empty = daemon_empty,
 							    .key = daemon_key };
 	struct curl_settings settings;
 
@@ -451,6 +471,8 @@ free_event(struct event *event)
 static void
 take_down(struct daemon *daemon)
 {
+	if (daemon->server)
+		stop_listening(daemon);
 	server_free(daemon->server);
 	runner_free(daemon->runner);
 	curl_loop_free(daemon->loop);
@@ -463,8 +485,6 @@ take_down(struct daemon *daemon)
 	free_event(daemon->goodbye);
 	if (daemon->base)
 		event_base_free(daemon->base);
-	if (daemon->socket_path[0])
-		(void)unlink(daemon->socket_path);
 	wipe_retired_keys(daemon);
 	secret_free(daemon->secret);
 	config_free(daemon->config);

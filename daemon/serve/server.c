@@ -127,6 +127,8 @@ server_session_gone(struct server *server, struct session *session)
 	TAILQ_REMOVE(&server->sessions, session, link);
 	server->session_count--;
 	uncount(server, session->peer.uid);
+	if (server->session_count == 0)
+		server->events->empty(server->arg);
 }
 
 /* --- listening ------------------------------------------------------------------------ */

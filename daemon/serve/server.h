@@ -24,6 +24,8 @@ struct server_events {
 	enum forebay_err (*reload)(char *ret, size_t len, void *arg);
 	/* Finish what runs and end, as on SIGTERM. */
 	void (*drain)(void *arg);
+	/* The last client has gone. */
+	void (*empty)(void *arg);
 	/* "sha256:... ...wxyz", or why there is no usable key; false then. */
 	bool (*key)(char *ret, size_t len, void *arg);
 };

@@ -58,9 +58,8 @@ classify(int rc, int system_errno)
 
 /* The first failure of a transaction is the one that counts. */
 static void
-db_fail(struct db *db, const char *doing, int rc)
+db_fail(struct db *db, const char *doing, int rc, int system_errno)
 {
-	int system_errno = sqlite3_system_errno(db->handle);
 	const char *text = sqlite3_errmsg(db->handle);
 
 	if (db->failure != DB_FINE)
@@ -113,11 +112,22 @@ db_query_values(struct db *db, enum sql sql, const struct db_value *values, size
 		int rc = bind(query, (int)i + 1, &values[i]);
 
 		if (rc != SQLITE_OK)
-			db_fail(db, rows[sql].name, rc);
+			db_fail(db, rows[sql].name, rc, 0);
 	}
 	return query;
 }
 
+static const char *
+name_of(const struct db *db, const sqlite3_stmt *query)
+{
+	for (int sql = 0; sql < SQL_COUNT; sql++)
+		if (db->statements[sql] == query)
+			return rows[sql].name;
+	return "statement";
+}
+
+/* sqlite3_system_errno() is not set by a COMMIT that fails, and may be old: the
+ * thread's own errno, cleared before, says more. */
 bool
 db_row(struct db *db, sqlite3_stmt *query)
 {
@@ -125,9 +135,10 @@ db_row(struct db *db, sqlite3_stmt *query)
 
 	if (db->failure != DB_FINE)
 		return false;
+	errno = 0;
 	rc = sqlite3_step(query);
 	if (rc != SQLITE_ROW && rc != SQLITE_DONE)
-		db_fail(db, sqlite3_sql(query), rc);
+		db_fail(db, name_of(db, query), rc, errno);
 	return rc == SQLITE_ROW;
 }
 
@@ -208,12 +219,13 @@ db_rollback(struct db *db)
 bool
 db_checkpoint(struct db *db)
 {
-	int logged = 0, copied = 0;
-	int rc = sqlite3_wal_checkpoint_v2(db->handle, NULL, SQLITE_CHECKPOINT_PASSIVE, &logged,
-					   &copied);
+	int logged = 0, copied = 0, rc;
 
+	errno = 0;
+	rc = sqlite3_wal_checkpoint_v2(db->handle, NULL, SQLITE_CHECKPOINT_PASSIVE, &logged,
+				       &copied);
 	if (rc != SQLITE_OK) {
-		db_fail(db, "checkpoint", rc);
+		db_fail(db, "CHECKPOINT", rc, errno);
 		return false;
 	}
 	/* All of it: the next transaction starts the log over. */

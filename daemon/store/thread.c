@@ -114,16 +114,19 @@ thread_beat(struct thread *thread)
 
 /* --- the thread -------------------------------------------------------------------- */
 
-/* When refused writes may have become possible we must look by ourselves. */
 static int
 wait_for_work(struct thread *thread)
 {
+	int64_t wait_ms = upkeep_wait_ms(thread);
 	struct timespec until;
 
-	if (thread->broken || atomic_load(&thread->refusal) == REFUSE_NOTHING)
+	if (wait_ms < 0)
 		return pthread_cond_wait(&thread->given, &thread->lock);
 	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += 1;
+	until.tv_sec += wait_ms / 1000;
+	until.tv_nsec += wait_ms % 1000 * 1000000;
+	until.tv_sec += until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
 	return pthread_cond_timedwait(&thread->given, &thread->lock, &until);
 }
 

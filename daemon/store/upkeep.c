@@ -12,7 +12,8 @@
 
 #define CHECKPOINT_IDLE	 256  /* pages in the log: 2 MiB */
 #define CHECKPOINT_BUSY	 1024 /* 8 MiB */
-#define PROBE_MS	 1000
+#define PROBE_MIN_MS	 125  /* doubles to the maximum: a hiccup is over soon, a full */
+#define PROBE_MAX_MS	 4000 /* disk is not */
 #define SPACE_MS	 1000
 #define VACUUM_MIN_PAGES 8192 /* free ones: 64 MiB */
 
@@ -60,13 +61,14 @@ set_writable(struct thread *thread, bool writable)
 		return;
 	thread->writable = writable;
 	thread->db->quiet = !writable;
-	thread->probe_ms = clock_mono_ms() + PROBE_MS;
+	thread->probe_gap_ms = PROBE_MIN_MS;
+	thread->probe_ms = clock_mono_ms() + PROBE_MIN_MS;
 	judge(thread);
 	if (writable)
 		log_info("store: the disk takes writes again");
 	else
 		log_with(LOG_LEVEL_ERROR, LOG_FIELDS(.message_id = LOG_MESSAGE_DISK_FULL),
-			 "store: the disk takes no writes (%s), trying again every second",
+			 "store: the disk takes no writes (%s), trying again every few seconds",
 			 thread->db->why);
 	pthread_mutex_lock(&thread->lock);
 	thread->news.writable_changed = true;
@@ -140,7 +142,8 @@ maybe_probe(struct thread *thread)
 {
 	if (thread->writable || clock_mono_ms() < thread->probe_ms)
 		return;
-	thread->probe_ms = clock_mono_ms() + PROBE_MS;
+	thread->probe_gap_ms = MIN(2 * thread->probe_gap_ms, PROBE_MAX_MS);
+	thread->probe_ms = clock_mono_ms() + thread->probe_gap_ms;
 	if (probe(thread->db))
 		set_writable(thread, true);
 	else
@@ -165,6 +168,20 @@ tidy(struct thread *thread)
 	if (db->failure != DB_FINE)
 		upkeep_failed(thread);
 	return db->trash || thread->vacuuming;
+}
+
+/* When submits are refused we must look by ourselves whether they still have to
+ * be; otherwise there is nothing to wait for but work. */
+int64_t
+upkeep_wait_ms(const struct thread *thread)
+{
+	int64_t at_ms = thread->space_ms;
+
+	if (thread->broken || atomic_load(&thread->refusal) == REFUSE_NOTHING)
+		return -1;
+	if (!thread->writable)
+		at_ms = MIN(at_ms, thread->probe_ms);
+	return MAX(at_ms - clock_mono_ms(), 1);
 }
 
 /* True: come back soon, there is more. */

@@ -34,6 +34,7 @@ struct thread {
 	bool vacuuming;
 	uint64_t free_pages;
 	int64_t probe_ms, space_ms; /* when to do it next */
+	int64_t probe_gap_ms;
 };
 
 /* thread.c */
@@ -54,6 +55,8 @@ void turn_pieces(struct thread *thread);
 /* upkeep.c */
 /* What there is to do when no batch runs; true: come back soon, there is more. */
 bool upkeep(struct thread *thread);
+/* How long to wait for work at most; -1: for ever. */
+int64_t upkeep_wait_ms(const struct thread *thread);
 void upkeep_space(struct thread *thread);
 /* The transaction failed: undo it, and draw the consequences. */
 void upkeep_failed(struct thread *thread);
