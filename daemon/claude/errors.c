@@ -42,7 +42,7 @@ static const struct api_error rows[] = {
 	  "overloaded|529 overloaded|too many requests to this model|at capacity", OVERLOADED,
 	  "529 Overloaded",
 	  "The model has no capacity left just now. It hits everybody and is not your quota; "
-	  "capacity is counted per model.",
+	  "capacity is counted per model. It may come after an answer has begun.",
 	  WAITS " To be served by another model meanwhile, give the job a chain." },
 	{ 529, NULL, "compaction_unavailable", NULL, NULL, OVERLOADED,
 	  "529 compaction unavailable",
@@ -50,9 +50,8 @@ static const struct api_error rows[] = {
 	{ 529, NULL, NULL, NULL, NULL, OVERLOADED, "529 Overloaded, without the usual body",
 	  "The model has no capacity left just now; the answer's body is not the API's own.", WAITS },
 	{ 0, "overloaded_error", NULL, NULL, NULL, OVERLOADED,
-	  "overloaded, inside a stream or under another status",
-	  "The model ran out of capacity after the answer had begun, or said so unusually.",
-	  WAITS " What had been written of the answer is discarded." },
+	  "overloaded, under another status",
+	  "The model has no capacity left just now; the API said so in an unusual way.", WAITS },
 
 	{ 429, "rate_limit_error", NULL, NULL,
 	  "rate limit|rate limited|rate-limited|ratelimit|too many requests|"
@@ -68,7 +67,7 @@ static const struct api_error rows[] = {
 	{ 429, NULL, NULL, NULL, NULL, LIMITED, "429, without the usual body",
 	  "Too many requests, said by the API or by something in front of it.", WAITS },
 	{ 0, "rate_limit_error", NULL, NULL, NULL, LIMITED,
-	  "rate limit, inside a stream or under another status",
+	  "rate limit, under another status",
 	  "Your organization's rate limit was reached.", WAITS },
 
 	{ 429, NULL, "enforced_spend_limit_reached", NULL, "spend limit", BILLING,
