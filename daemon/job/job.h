@@ -33,6 +33,7 @@ struct job {
 	uint16_t attempts; /* that counted */
 	uint16_t max_attempts;
 	uint8_t state;	    /* enum forebay_job_state */
+	uint8_t class;	    /* in which it was chosen: its lane's, or the one above */
 	bool ready;	    /* stands in its lane's window */
 	bool moving;	    /* a move is on its way to the disk */
 	bool cancel_wanted; /* decided when the move has landed */

@@ -127,6 +127,8 @@ schedule_next(struct schedule *schedule, struct lanes *lanes, unsigned free, uns
 		if (ask.interactive_only && ask.class != FOREBAY_CLASS_INTERACTIVE)
 			break;
 		job = next_of_class(schedule, lanes, &ask);
+		if (job)
+			job->class = (uint8_t)ask.class;
 	}
 	return job;
 }
@@ -141,7 +143,8 @@ void
 schedule_charge(struct schedule *schedule, struct job *job)
 {
 	struct owner *owner = job->lane->owner;
-	int class = job->lane->class;
+	/* An aged job is paid for where it competed, or it would go before all others there. */
+	int class = job->class;
 	double start = served(schedule, owner, class);
 
 	schedule->clock[class] = start;
@@ -155,5 +158,5 @@ schedule_settle(struct job *job, uint64_t tokens)
 	struct owner *owner = job->lane->owner;
 	double estimate = (double)job->cost_input + (double)job->cost_output;
 
-	owner->served[job->lane->class] += weighted(owner, (double)tokens - estimate);
+	owner->served[job->class] += weighted(owner, (double)tokens - estimate);
 }

@@ -102,7 +102,13 @@ watch_remove(struct watch *watch, struct watcher *watcher)
 bool
 watch_has(const struct watch *watch, uint64_t id)
 {
-	return find(watch, id) != NULL;
+	const struct watched *watched = find(watch, id);
+
+	/* Those who left while being told still stand in the list. */
+	for (const struct watcher *w = watched ? watched->first : NULL; w; w = w->next)
+		if (!w->removed)
+			return true;
+	return false;
 }
 
 void
