@@ -30,15 +30,12 @@
 #define MAX_SOCKETS   8
 #define GOODBYE_MS    2000 /* for replies that are still on their way at the end */
 #define PATH_LEN      512
-#define MAX_RETIRED   16 /* keys replaced while calls with the old one run */
-#define STALL_CHANCES 2	 /* watchdog turns without progress of the store's thread */
+#define STALL_CHANCES 2 /* watchdog turns without progress of the store's thread */
 
 struct daemon {
 	const struct daemon_options *options; /* borrowed */
 	struct config *config;		      /* owned, as all of these */
 	struct secret *secret;
-	struct secret *retired[MAX_RETIRED]; /* replaced, and perhaps still in use by calls */
-	size_t retired_count;
 	char key_why[RUNNER_WHY_LEN]; /* why there is no usable key */
 	struct event_base *base;
 	struct store *store;
@@ -55,33 +52,20 @@ struct daemon {
 
 /* --- the key and the way to the API ------------------------------------------------------ */
 
-static void
+/* The key that is replaced, for the caller to wipe once nobody points at it. */
+static struct secret *
 load_key(struct daemon *daemon)
 {
 	const struct config *config = daemon->config;
-	struct secret *secret = NULL;
+	struct secret *secret = NULL, *old = daemon->secret;
 
 	/* A new key that cannot be read does not take the old one away. */
 	if (secret_load(config->key_file, (enum secret_auth)config->auth, &secret, daemon->key_why,
 			sizeof(daemon->key_why)) != FOREBAY_ERR_OK)
-		return;
+		return NULL;
 	daemon->key_why[0] = '\0';
-	if (daemon->secret && daemon->retired_count == MAX_RETIRED) {
-		log_warn("keys were replaced too often while calls run; keeping the last one");
-		secret_free(secret);
-		return;
-	}
-	if (daemon->secret)
-		daemon->retired[daemon->retired_count++] = daemon->secret;
 	daemon->secret = secret;
-}
-
-/* Calls that were started with an old key point at it. */
-static void
-wipe_retired_keys(struct daemon *daemon)
-{
-	while (daemon->retired_count > 0)
-		secret_free(daemon->retired[--daemon->retired_count]);
+	return old;
 }
 
 static struct curl_settings
@@ -140,6 +124,7 @@ daemon_reload(char *ret, size_t len, void *arg)
 	struct daemon *daemon = arg;
 	struct config *config, *old = daemon->config;
 	struct curl_settings settings;
+	struct secret *replaced;
 	enum forebay_err err;
 
 	service_reloading();
@@ -153,10 +138,12 @@ daemon_reload(char *ret, size_t len, void *arg)
 	config->workers = old->workers; /* the gates' slots: these need a restart */
 	daemon->config = config;
 	log_init((enum log_level)config->log_level);
-	load_key(daemon);
+	replaced = load_key(daemon);
 	settings = settings_of(daemon);
 	if (curl_loop_configure(daemon->loop, &settings))
 		log_error("the new [upstream] settings were refused; keeping the old ones");
+	else
+		secret_free(replaced); /* no call points at it any more */
 	runner_configure(daemon->runner, config);
 	server_configure(daemon->server, config);
 	if (daemon->secret)
@@ -284,8 +271,6 @@ daemon_on_second(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	say_status(daemon);
-	if (curl_loop_running(daemon->loop) == 0)
-		wipe_retired_keys(daemon);
 	if (daemon->stopping)
 		service_extend_timeout(5000);
 }
@@ -432,6 +417,22 @@ add_events(struct daemon *daemon)
 		event_add(daemon->watchdog, &watch);
 }
 
+/* With a changelist epoll is told of changes once a turn, not one by one. */
+static struct event_base *
+new_base(void)
+{
+	struct event_config *config = event_config_new();
+	struct event_base *base = NULL;
+
+	if (config && event_config_set_flag(config, EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST) == 0)
+		base = event_base_new_with_config(config);
+	if (config)
+		event_config_free(config);
+	if (!base)
+		fatal("out of memory");
+	return base;
+}
+
 static bool
 build(struct daemon *daemon)
 {
@@ -442,10 +443,8 @@ build(struct daemon *daemon)
 							    .key = daemon_key };
 	struct curl_settings settings;
 
-	daemon->base = event_base_new();
-	if (!daemon->base)
-		fatal("out of memory");
-	load_key(daemon);
+	daemon->base = new_base();
+	(void)load_key(daemon);
 	if (!open_store(daemon))
 		return false;
 	settings = settings_of(daemon);
@@ -485,7 +484,6 @@ take_down(struct daemon *daemon)
 	free_event(daemon->goodbye);
 	if (daemon->base)
 		event_base_free(daemon->base);
-	wipe_retired_keys(daemon);
 	secret_free(daemon->secret);
 	config_free(daemon->config);
 }

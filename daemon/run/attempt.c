@@ -185,7 +185,6 @@ attempt_on_data(struct call *call, const uint8_t *data, size_t len, void *arg)
 static bool
 is_whole(struct attempt *attempt, enum answer_transport how)
 {
-	struct assembly_facts facts;
 	struct answer *answer = &attempt->answer;
 
 	if (attempt->status == 200 && attempt->stream) {
@@ -200,7 +199,8 @@ is_whole(struct attempt *attempt, enum answer_transport how)
 		return false;
 	}
 	if (attempt->status == 200 && how == ANSWER_TRANSPORT_NONE) {
-		if (!assembly_from_plain(attempt->plain.bytes, attempt->plain.len, &facts))
+		if (!assembly_from_plain(attempt->plain.bytes, attempt->plain.len,
+					 &attempt->facts_plain))
 			return true;
 		how = ANSWER_BAD_STREAM;
 	}
@@ -326,8 +326,9 @@ attempt_send(struct attempt *attempt, const struct store_job *row, uint8_t *body
 	attempt->betas = row->betas ? must_strdup(row->betas) : NULL;
 	request.version = attempt->version;
 	request.betas = attempt->betas;
-	if (attempt->job->cancel_wanted) {
-		attempt_abort(attempt, ATTEMPT_CANCELED);
+	if (attempt->job->cancel_wanted || attempt->runner->drain_over) {
+		attempt_abort(attempt,
+			      attempt->job->cancel_wanted ? ATTEMPT_CANCELED : ATTEMPT_PUT_BACK);
 		return;
 	}
 	err = prepare(attempt);

@@ -54,8 +54,9 @@ struct attempt {
 	struct answer_headers headers;
 	struct answer answer; /* of an error event, and in the end of any failure */
 	struct sse sse;
-	struct assembly *assembly;  /* owned */
-	struct attempt_bytes plain; /* a plain answer, or an error's body */
+	struct assembly *assembly;	   /* owned */
+	struct assembly_facts facts_plain; /* of an answer that was no stream */
+	struct attempt_bytes plain;	   /* a plain answer, or an error's body */
 	enum attempt_abort abort;
 
 	/* How it ended; owned here until it is on disk. */

@@ -76,10 +76,7 @@ take_answer(struct attempt *attempt)
 	char *message = NULL;
 
 	if (!attempt->stream) {
-		static struct assembly_facts plain; /* one thread; copied into strings below */
-
-		(void)!assembly_from_plain(attempt->plain.bytes, attempt->plain.len, &plain);
-		facts = &plain;
+		facts = &attempt->facts_plain;
 		end->body = TAKE(attempt->plain.bytes);
 		end->body_len = attempt->plain.len;
 	} else {
@@ -316,6 +313,7 @@ landed(struct attempt *attempt, const uint8_t *body, size_t body_len)
 	else
 		runner_drop_job(runner, job);
 	runner_kick(runner);
+	runner_check_drained(runner);
 }
 
 static void
@@ -324,6 +322,7 @@ runner_on_finished(enum forebay_err err, struct store_reply *reply, void *arg)
 	struct attempt *attempt = arg;
 	struct runner *runner = attempt->runner;
 
+	TAILQ_REMOVE(&runner->ending, attempt, link);
 	if (err == FOREBAY_ERR_STORAGE) {
 		/* Bounded: without room on disk no further job is started either. */
 		attempt->end.body = TAKE(reply->body);
@@ -368,6 +367,7 @@ send_to_disk(struct attempt *attempt)
 		return;
 	}
 	attempt->job->moving = true;
+	TAILQ_INSERT_TAIL(&runner->ending, attempt, link);
 	store_finish(runner->store, &attempt->end, runner_on_finished, attempt);
 	attempt->end.body = NULL; /* taken */
 	attempt->end.raw = NULL;

@@ -224,7 +224,10 @@ note_weather(struct gates *gates, struct model_gate *model, double now)
 		return;
 	metrics.gate_weather_changes_total++;
 	gate_describe(&model->gate, &model->gate_config, now, words, sizeof(words));
-	log_with(storm ? LOG_LEVEL_WARN : LOG_LEVEL_INFO,
+	/* A limit and chance come and go with every few answers. */
+	log_with(storm	     ? LOG_LEVEL_WARN
+		 : was_storm ? LOG_LEVEL_INFO
+			     : LOG_LEVEL_DEBUG,
 		 LOG_FIELDS(.model = model->name, .message_id = storm ? LOG_MESSAGE_STORM_BEGINS
 								: was_storm ? LOG_MESSAGE_STORM_ENDS
 									    : NULL),

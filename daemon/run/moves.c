@@ -87,7 +87,9 @@ runner_move(struct runner *runner, const struct moved *moved)
 		lane->queued++;
 	if (job) {
 		job_set_state(job, moved->to);
-		job->moving = false;
+		/* One that ended while its start was on its way to the disk: the start
+		 * comes back as a lost race, and drops it. */
+		job->moving = final && job->attempt && moved->from == FOREBAY_JOB_QUEUED;
 	}
 	if (final) {
 		count_end(moved->to);

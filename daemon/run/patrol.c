@@ -69,7 +69,7 @@ runner_on_due_moved(enum forebay_err err, struct store_reply *reply, void *arg)
 
 	runner->due_asked = false;
 	if (!err) {
-		runner->next_due_ms = reply->next_due_ms;
+		runner->next_due_ms = MIN(runner->next_due_ms, reply->next_due_ms);
 		for (size_t i = 0; i < reply->move_count; i++)
 			take_due(runner, &reply->moves[i]);
 		runner_kick(runner);
@@ -210,7 +210,9 @@ runner_on_second(evutil_socket_t fd, short what, void *arg)
 void
 runner_check_drained(struct runner *runner)
 {
-	if (!runner->draining || runner->drained || runner->in_flight > 0)
+	/* What has ended is told to whoever waits for it before we go. */
+	if (!runner->draining || runner->drained || runner->in_flight > 0 ||
+	    !TAILQ_EMPTY(&runner->ending))
 		return;
 	runner->drained = true;
 	event_del(runner->drain_timer);
@@ -227,6 +229,7 @@ runner_on_drain_timeout(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	if (runner->in_flight > 0)
 		log_warn("%u jobs still run; putting them back into the queue", runner->in_flight);
+	runner->drain_over = true;
 	for (attempt = TAILQ_FIRST(&runner->running); attempt; attempt = next) {
 		next = TAILQ_NEXT(attempt, link);
 		/* One whose start is still on its way to the disk ends when it landed. */

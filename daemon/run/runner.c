@@ -114,9 +114,9 @@ lost_race(struct runner *runner, struct attempt *attempt)
 
 	gates_unsent(runner->gates, &attempt->pass, clock_mono());
 	runner_slot_freed(runner, attempt);
+	attempt_free(attempt);
 	job->attempt = NULL;
 	runner_drop_job(runner, job);
-	attempt_free(attempt);
 }
 
 static void
@@ -321,6 +321,7 @@ runner_new(struct event_base *base, const struct config *config, struct store *s
 				   .arg = arg };
 	TAILQ_INIT(&runner->running);
 	TAILQ_INIT(&runner->stuck);
+	TAILQ_INIT(&runner->ending);
 	TAILQ_INIT(&runner->unsent);
 	runner->gates = gates_new(config, clock_mono());
 	runner->lanes = lanes_new(config->window, config->max_heads, config->max_routes);
@@ -376,6 +377,10 @@ runner_free(struct runner *runner)
 	}
 	while ((attempt = TAILQ_FIRST(&runner->stuck))) {
 		TAILQ_REMOVE(&runner->stuck, attempt, link);
+		attempt_free(attempt);
+	}
+	while ((attempt = TAILQ_FIRST(&runner->ending))) {
+		TAILQ_REMOVE(&runner->ending, attempt, link);
 		attempt_free(attempt);
 	}
 	while ((ephemera = TAILQ_FIRST(&runner->unsent))) {

@@ -45,6 +45,7 @@ struct runner {
 	struct event *drain_timer;
 
 	struct attempt_list running;
+	struct attempt_list ending;  /* ended, and on its way to the disk */
 	struct attempt_list stuck;   /* ended, and the disk refused to hear it */
 	struct ephemera_list unsent; /* ephemeral jobs not sent yet, oldest first */
 	uint64_t ephemeral_bytes;
@@ -54,7 +55,7 @@ struct runner {
 	int64_t next_due_ms; /* wall; as far as known */
 	unsigned in_flight;
 	unsigned seconds; /* ticks so far */
-	bool begun, draining, drained, due_asked, sweeping;
+	bool begun, draining, drain_over, drained, due_asked, sweeping;
 	char key_why[RUNNER_WHY_LEN]; /* "": there is a key */
 };
 

@@ -254,15 +254,21 @@ server_bind(const char *path)
 static void
 server_on_unblock(evutil_socket_t fd, short what, void *arg)
 {
+	static const struct timeval soon = { 0, 20000 };
 	struct server *server = arg;
 	struct session *session, *next;
+	bool blocked = false;
 
 	(void)fd;
 	(void)what;
 	for (session = TAILQ_FIRST(&server->sessions); session; session = next) {
 		next = TAILQ_NEXT(session, link);
 		session_unblock(session);
+		blocked |= session->blocked;
 	}
+	/* The store tells nobody when it has caught up: look again soon. */
+	if (blocked)
+		event_add(server->unblock, &soon);
 }
 
 void
