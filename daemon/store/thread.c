@@ -9,6 +9,7 @@
  */
 #include "daemon/store/worker.h"
 
+#include "daemon/base/clock.h"
 #include "daemon/base/log.h"
 
 #include <errno.h>
@@ -117,16 +118,14 @@ thread_beat(struct thread *thread)
 static int
 wait_for_work(struct thread *thread)
 {
-	int64_t wait_ms = upkeep_wait_ms(thread);
+	int64_t wait_ms = upkeep_wait_ms(thread), until_ms;
 	struct timespec until;
 
 	if (wait_ms < 0)
 		return pthread_cond_wait(&thread->given, &thread->lock);
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += wait_ms / 1000;
-	until.tv_nsec += wait_ms % 1000 * 1000000;
-	until.tv_sec += until.tv_nsec / 1000000000;
-	until.tv_nsec %= 1000000000;
+	until_ms = clock_mono_ms() + wait_ms;
+	until.tv_sec = (time_t)(until_ms / 1000);
+	until.tv_nsec = (long)(until_ms % 1000) * 1000000;
 	return pthread_cond_timedwait(&thread->given, &thread->lock, &until);
 }
 

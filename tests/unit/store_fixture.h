@@ -21,11 +21,11 @@
 #include <cmocka.h>
 #include <event2/event.h>
 
-#define NOW_MS	  1795513868000
-#define HOUR_MS	  3600000
-#define ANYBODY	  ((uid_t)-1)
-#define ALICE	  ((uid_t)1001)
-#define BOB	  ((uid_t)1002)
+#define NOW_MS	   1795513868000
+#define HOUR_MS	   3600000
+#define ANYBODY	   ((uid_t)-1)
+#define ALICE	   ((uid_t)1001)
+#define BOB	   ((uid_t)1002)
 #define PATIENCE_S 20
 
 struct fixture {
@@ -207,9 +207,9 @@ got_copy(struct got *got, const void *rows, size_t size)
 static inline void
 got_copy_job(struct got *got, struct store_job *job)
 {
-	const char **strings[] = { &job->model,	  &job->route, &job->chain, &job->model_option,
-				   &job->version, &job->betas, &job->label, &job->key,
-				   &job->unit };
+	const char **strings[] = { &job->model,	       &job->route,   &job->chain,
+				   &job->model_option, &job->version, &job->betas,
+				   &job->label,	       &job->key,     &job->unit };
 
 	for (size_t i = 0; i < ARRAY_LEN(strings); i++)
 		*strings[i] = arena_strdup(&got->arena, *strings[i]);
@@ -265,8 +265,7 @@ got_on_done(enum forebay_err err, struct store_reply *reply, void *arg)
 	for (size_t i = 0; i < r->job_count; i++)
 		got_copy_job(got, &jobs[i]);
 	r->jobs = jobs;
-	struct store_attempt *rows =
-	    got_copy(got, r->attempts, r->attempt_count * sizeof(*rows));
+	struct store_attempt *rows = got_copy(got, r->attempts, r->attempt_count * sizeof(*rows));
 	for (size_t i = 0; i < r->attempt_count; i++)
 		got_copy_attempt(got, &rows[i]);
 	r->attempts = rows;

@@ -137,8 +137,7 @@ close_commits_what_is_waiting_and_calls_nobody(void **state)
 /* --- idempotency ---------------------------------------------------------------- */
 
 static void
-submit_again(struct fixture *f, struct got *got, const struct store_job *job,
-	     enum forebay_err want)
+submit_again(struct fixture *f, struct got *got, const struct store_job *job, enum forebay_err want)
 {
 	struct store_lane lane = lane_of(job->head.lane, job->uid);
 
