@@ -21,6 +21,17 @@
 #define OUTPUT_GAIN    0.05
 #define LIMIT_FALLBACK 5.0 /* s to hold after a 429 that names no time */
 
+#define NAME_LEN sizeof(((struct model_gate *)0)->name)
+
+/* A name as it is kept: longer ones that begin alike share a gate. Whatever the
+ * length, what is made under a name must be found under it again. */
+static const char *
+clip(const char *name, char ret[static NAME_LEN])
+{
+	snprintf(ret, NAME_LEN, "%s", name);
+	return ret;
+}
+
 static enum gate_manner
 manner_of(enum config_manner manner)
 {
@@ -137,8 +148,10 @@ forget_an_idle_model(struct gates *gates, double now)
 struct model_gate *
 gates_model(struct gates *gates, const char *name, double now)
 {
+	char kept[NAME_LEN];
 	struct model_gate *model;
 
+	name = clip(name, kept);
 	HASH_FIND_STR(gates->models, name, model);
 	if (model)
 		return model;
@@ -150,7 +163,7 @@ gates_model(struct gates *gates, const char *name, double now)
 	pace_init(&model->pace);
 	configure_model(gates, model, now);
 	gate_init(&model->gate, &model->gate_config);
-	model->bucket = bucket_of(gates, name);
+	model->bucket = bucket_of(gates, model->name);
 	HASH_ADD_STR(gates->models, name, model);
 	return model;
 }
@@ -219,7 +232,8 @@ note_weather(struct gates *gates, struct model_gate *model, double now)
 	char words[GATE_DESCRIPTION_LEN];
 	bool storm = weather == GATE_DARK, was_storm = model->weather == GATE_DARK;
 
-	model->dirty = gates->dirty = true;
+	/* The host has learned of the same request. */
+	model->dirty = gates->host_dirty = gates->dirty = true;
 	if (weather == model->weather)
 		return;
 	metrics.gate_weather_changes_total++;
@@ -386,11 +400,11 @@ close_key(struct gates *gates, const struct answer *answer, double resume_in, do
 	gates->key_dirty = gates->dirty = true;
 	log_with(
 	    LOG_LEVEL_ERROR,
-	    LOG_FIELDS(.request_id = answer->request_id,
+	    LOG_FIELDS(.request_id = answer->request_id[0] ? answer->request_id : NULL,
 		       .message_id = billing ? LOG_MESSAGE_BILLING_PAUSE : LOG_MESSAGE_KEY_REFUSED),
-	    "the key's gate is closed: %d %s; jobs wait until it opens by its date, "
+	    "the key's gate is closed: %s; jobs wait until it opens by its date, "
 	    "`forebay release key` or a new key",
-	    answer->status, answer->row->name);
+	    answer->row->name);
 }
 
 void
@@ -422,9 +436,11 @@ gates_ended(struct gates *gates, struct pass *pass, const struct answer *answer,
 uint32_t
 gates_expect_output(struct gates *gates, const char *name, int64_t max_tokens)
 {
+	char kept[NAME_LEN];
 	struct model_gate *model;
 	double usual = OUTPUT_START;
 
+	name = clip(name, kept);
 	HASH_FIND_STR(gates->models, name, model);
 	if (model)
 		usual = model->usual_output;

@@ -18,6 +18,14 @@ is_target(const char *target, const char *name)
 	return strcmp(target, "all") == 0 || strcmp(target, name) == 0;
 }
 
+/* As a model's gate keeps its name: cut. */
+static bool
+is_model_target(const char *target, const struct model_gate *model)
+{
+	return strcmp(target, "all") == 0 ||
+	       strncmp(target, model->name, sizeof(model->name) - 1) == 0;
+}
+
 static void
 set_reason(char *ret, size_t len, const char *reason)
 {
@@ -27,7 +35,7 @@ set_reason(char *ret, size_t len, const char *reason)
 enum forebay_err
 gates_hold(struct gates *gates, const char *target, double until, const char *reason)
 {
-	struct model_gate *model, *next;
+	struct model_gate *model;
 
 	if (strcmp(target, "batches") == 0)
 		return FOREBAY_ERR_NOT_FOUND;
@@ -42,13 +50,10 @@ gates_hold(struct gates *gates, const char *target, double until, const char *re
 		set_reason(gates->key_reason, sizeof(gates->key_reason), reason);
 		gates->key_dirty = true;
 	} else {
-		(void)gates_model(gates, target, 0.0);
-		HASH_ITER (hh, gates->models, model, next)
-			if (strcmp(model->name, target) == 0) {
-				gate_hold(&model->gate, until);
-				set_reason(model->reason, sizeof(model->reason), reason);
-				model->dirty = true;
-			}
+		model = gates_model(gates, target, 0.0);
+		gate_hold(&model->gate, until);
+		set_reason(model->reason, sizeof(model->reason), reason);
+		model->dirty = true;
 	}
 	return FOREBAY_ERR_OK;
 }
@@ -70,7 +75,7 @@ gates_release(struct gates *gates, const char *target)
 		gates->key_dirty = found = true;
 	}
 	HASH_ITER (hh, gates->models, model, next)
-		if (is_target(target, model->name)) {
+		if (is_model_target(target, model)) {
 			gate_release(&model->gate);
 			model->reason[0] = '\0';
 			model->dirty = found = true;
@@ -84,6 +89,8 @@ gates_key_missing(struct gates *gates, const char *why)
 {
 	if (why)
 		gate_close(&gates->key, INFINITY, GATE_WHY_KEY);
+	else if (gates->key.closed_why == GATE_WHY_HAND)
+		return; /* held by hand: a start or a reload does not release it */
 	else
 		gate_release(&gates->key);
 	set_reason(gates->key_reason, sizeof(gates->key_reason), why);
@@ -176,13 +183,15 @@ gates_save(struct gates *gates, double now, double wall_offset, gates_save_fn *f
 	if (!gates->dirty)
 		return;
 	gates->dirty = false;
-	if (gates->host_dirty || gate_is_dark(&gates->host, &gates->host_config))
+	if (gates->host_dirty)
 		save_one(HOST_NAME, &gates->host, now, wall_offset, fn, arg);
 	if (gates->key_dirty)
 		save_one(KEY_NAME, &gates->key, now, wall_offset, fn, arg);
 	gates->host_dirty = gates->key_dirty = false;
 	HASH_ITER (hh, gates->models, model, next) {
-		if (model->dirty)
+		/* A client may call a model so; on disk the name is taken. */
+		if (model->dirty && strcmp(model->name, HOST_NAME) != 0 &&
+		    strcmp(model->name, KEY_NAME) != 0)
 			save_one(model->name, &model->gate, now, wall_offset, fn, arg);
 		model->dirty = false;
 	}

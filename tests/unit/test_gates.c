@@ -1,0 +1,707 @@
+/*
+ * test_gates.c - one request's way through all gates: what each end teaches,
+ * what closes the key's gate, holds by hand, and what survives a restart.
+ */
+#include "daemon/run/gates_internal.h"
+
+#include "daemon/base/log.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define MODEL "claude-opus-5-5"
+
+static struct config *config;
+
+static struct config *
+load(const char *const *sets)
+{
+	struct config_source source = { .file = "/dev/null", .sets = sets };
+	struct config *ret = NULL;
+
+	assert_int_equal(config_load(&source, stderr, &ret), FOREBAY_ERR_OK);
+	return ret;
+}
+
+static bool
+may(struct gates *gates, const char *model, double now)
+{
+	double when = INFINITY;
+	bool probe;
+
+	return gates_may_send(gates, model, 100, 100, now, &when, &probe);
+}
+
+static struct pass
+send(struct gates *gates, const char *model, double now)
+{
+	struct pass pass;
+
+	gates_take(gates, model, 100, 100, now, &pass);
+	gates_left(gates, &pass, now);
+	return pass;
+}
+
+static void
+answered(struct answer *ret, int status, const char *type, const char *message)
+{
+	struct answer_headers headers;
+	char body[256];
+	int len = snprintf(body, sizeof(body),
+			   "{\"type\":\"error\",\"error\":{\"type\":\"%s\",\"message\":\"%s\"}}",
+			   type, message);
+
+	answer_headers_init(&headers);
+	answer_from_http(ret, status, &headers, (uint8_t *)body, (size_t)len, 1.7e9);
+}
+
+static void
+end_with(struct gates *gates, struct pass *pass, int status, const char *type, double now)
+{
+	struct answer answer;
+
+	answered(&answer, status, type, "no");
+	gates_ended(gates, pass, &answer, 0, 0, INFINITY, now);
+}
+
+static void
+succeed(struct gates *gates, const char *model, double output, double now)
+{
+	struct pass pass = send(gates, model, now);
+
+	gates_accepted(gates, &pass, now + 0.5);
+	gates_ended(gates, &pass, NULL, 100, output, 0.0, now + 1.0);
+}
+
+static struct gates_row
+row_of(struct gates *gates, const char *name, double now)
+{
+	struct gates_row row;
+
+	for (size_t i = 0; gates_row(gates, i, now, &row); i++)
+		if (strcmp(row.name, name) == 0)
+			return row;
+	fail_msg("no gate %s", name);
+	return row;
+}
+
+/* Refused until it is dark; when that was. */
+static double
+storm(struct gates *gates, const char *model, double now)
+{
+	(void)may(gates, model, now);
+	for (unsigned i = 0; i < 2000; i++, now += 0.05) {
+		struct pass pass;
+
+		if (row_of(gates, model, now).view.weather == GATE_DARK)
+			return now;
+		pass = send(gates, model, now);
+		end_with(gates, &pass, 529, "overloaded_error", now + 0.02);
+	}
+	fail_msg("%s never became dark", model);
+	return now;
+}
+
+/* --- the life of a pass --------------------------------------------------------------- */
+
+static void
+unsent_leaves_no_trace(void **unused)
+{
+	struct gates *gates = gates_new(config, 1.0);
+	struct gate model, host;
+	struct pass pass;
+
+	(void)unused;
+	assert_true(may(gates, MODEL, 1.0));
+	model = *row_of(gates, MODEL, 1.0).gate;
+	host = *row_of(gates, "host", 1.0).gate;
+	for (unsigned i = 0; i < 100; i++) {
+		gates_take(gates, MODEL, 100, 100, 1.0 + i, &pass);
+		assert_true(pass.open);
+		assert_int_equal(row_of(gates, MODEL, 1.0).gate->in_flight, 1);
+		gates_unsent(gates, &pass, 1.5 + i);
+		assert_false(pass.open);
+	}
+	assert_memory_equal(row_of(gates, MODEL, 101.0).gate, &model, sizeof(model));
+	assert_memory_equal(row_of(gates, "host", 101.0).gate, &host, sizeof(host));
+	gates_free(gates);
+}
+
+static void
+ended_and_forgotten_ones_free_their_place(void **unused)
+{
+	struct gates *gates = gates_new(config, 1.0);
+	struct pass passes[3];
+
+	(void)unused;
+	for (size_t i = 0; i < 3; i++)
+		passes[i] = send(gates, MODEL, 1.0);
+	assert_int_equal(row_of(gates, MODEL, 1.0).gate->in_flight, 3);
+	assert_int_equal(row_of(gates, "host", 1.0).gate->in_flight, 3);
+	gates_accepted(gates, &passes[0], 1.5);
+	gates_ended(gates, &passes[0], NULL, 100, 50, 0.0, 2.0);
+	end_with(gates, &passes[1], 529, "overloaded_error", 2.0);
+	gates_forgotten(gates, &passes[2], 2.0);
+	for (size_t i = 0; i < 3; i++)
+		assert_false(passes[i].open);
+	assert_int_equal(row_of(gates, MODEL, 2.0).gate->in_flight, 0);
+	assert_int_equal(row_of(gates, "host", 2.0).gate->in_flight, 0);
+	assert_int_equal(row_of(gates, MODEL, 2.0).gate->unanswered, 0);
+	/* Of the three, only one was a refusal; one given up says nothing. */
+	assert_int_equal(row_of(gates, MODEL, 2.0).gate->refusals, 1);
+	gates_free(gates);
+}
+
+static void
+refusals_make_it_dark_and_an_answer_bright(void **unused)
+{
+	struct gates *gates = gates_new(config, 1.0);
+	char words[160];
+	double now, when = INFINITY;
+	bool probe;
+
+	(void)unused;
+	assert_true(may(gates, MODEL, 1.0));
+	assert_string_equal(gates_words(gates, MODEL, 1.0, words, sizeof(words)), "");
+	now = storm(gates, MODEL, 1.0);
+	assert_false(gates_may_send(gates, MODEL, 1, 1, now, &when, &probe));
+	assert_true(probe);
+	assert_in_range((unsigned)(1000 * (when - now)), 1, 60000);
+	assert_non_null(
+	    strstr(gates_words(gates, MODEL, now, words, sizeof(words)), MODEL " dark"));
+	/* A refusal of one model says nothing of another, nor of the host. */
+	assert_true(may(gates, "claude-haiku-5-5", now));
+	assert_int_equal(row_of(gates, "host", now).view.weather, GATE_OPEN);
+
+	/* When its time has come, one may try, and no second. */
+	now = when + 0.001;
+	assert_true(may(gates, MODEL, now));
+	struct pass pass = send(gates, MODEL, now);
+
+	assert_false(may(gates, MODEL, now));
+	gates_accepted(gates, &pass, now + 0.1);
+	gates_ended(gates, &pass, NULL, 10, 10, 0.0, now + 1.0);
+	assert_int_not_equal(row_of(gates, MODEL, now + 1.0).view.weather, GATE_DARK);
+	gates_free(gates);
+}
+
+static void
+a_failure_after_the_first_bytes_is_no_refusal(void **unused)
+{
+	struct gates *gates = gates_new(config, 1.0);
+	struct answer answer;
+	struct pass pass = send(gates, MODEL, 1.0);
+
+	(void)unused;
+	gates_accepted(gates, &pass, 1.5);
+	answer_from_transport(&answer, ANSWER_RESET, 200, NULL);
+	gates_ended(gates, &pass, &answer, 0, 0, INFINITY, 2.0);
+	assert_int_equal(row_of(gates, MODEL, 2.0).gate->refusals, 0);
+	assert_int_equal(row_of(gates, "host", 2.0).gate->refusals, 0);
+	gates_free(gates);
+}
+
+static void
+without_a_connection_only_the_host_learns(void **unused)
+{
+	struct gates *gates = gates_new(config, 1.0);
+	struct answer answer;
+	struct gate before;
+	double now = 1.0;
+	struct pass pass;
+
+	(void)unused;
+	assert_true(may(gates, MODEL, now));
+	before = *row_of(gates, MODEL, now).gate;
+	for (unsigned i = 0; i < 100; i++, now += 0.1) {
+		gates_take(gates, MODEL, 100, 100, now, &pass);
+		answer_from_transport(&answer, ANSWER_CONNECT, 0, NULL);
+		gates_ended(gates, &pass, &answer, 0, 0, INFINITY, now + 0.05);
+	}
+	assert_memory_equal(row_of(gates, MODEL, now).gate, &before, sizeof(before));
+	assert_int_equal(row_of(gates, "host", now).view.weather, GATE_DARK);
+	assert_false(may(gates, "any-other-model", now));
+	gates_free(gates);
+}
+
+static void
+a_limit_holds_the_bucket_as_long_as_told(void **unused)
+{
+	struct gates *gates = gates_new(config, 1.0);
+	struct pass pass = send(gates, MODEL, 1.0);
+	struct answer_headers headers;
+	struct answer answer;
+
+	(void)unused;
+	answer_headers_init(&headers);
+	headers.retry_after_s = 30;
+	answer_from_http(&answer, 429, &headers, (const uint8_t *)"", 0, 1.7e9);
+	gates_ended(gates, &pass, &answer, 0, 0, INFINITY, 2.0);
+	assert_false(may(gates, MODEL, 31.9));
+	assert_true(may(gates, MODEL, 33.0));
+	assert_int_equal(row_of(gates, "host", 3.0).view.weather, GATE_OPEN);
+	gates_free(gates);
+}
+
+static void
+it_learns_how_long_answers_are(void **unused)
+{
+	struct gates *gates = gates_new(config, 1.0);
+
+	(void)unused;
+	assert_int_equal(gates_expect_output(gates, MODEL, -1), 500);
+	assert_int_equal(gates_expect_output(gates, MODEL, 20), 20);
+	for (unsigned i = 0; i < 200; i++)
+		succeed(gates, MODEL, 3000, 10.0 * i);
+	assert_in_range(gates_expect_output(gates, MODEL, -1), 2900, 3000);
+	assert_in_range(gates_expect_output(gates, MODEL, 100000), 2900, 3000);
+	assert_int_equal(gates_expect_output(gates, MODEL, 1000), 1000);
+	assert_int_equal(gates_expect_output(gates, MODEL, 0), 0);
+	assert_int_equal(gates_expect_output(gates, "unseen", -1), 500);
+	/* A refused one had no answer: nothing to learn. */
+	struct pass pass = send(gates, MODEL, 5000.0);
+
+	end_with(gates, &pass, 529, "overloaded_error", 5001.0);
+	assert_in_range(gates_expect_output(gates, MODEL, -1), 2900, 3000);
+	gates_free(gates);
+}
+
+static void
+the_pace_is_the_users(void **unused)
+{
+	static const char *const sets[] = { "pace.requests_per_minute=60", NULL };
+	struct config *paced = load(sets);
+	struct gates *gates = gates_new(paced, 1.0);
+	double when = INFINITY;
+	struct pass pass;
+	bool probe;
+
+	(void)unused;
+	gates_take(gates, MODEL, 1, 1, 1.0, &pass);
+	assert_false(gates_may_send(gates, "another", 1, 1, 1.1, &when, &probe));
+	assert_true(when > 1.1 && when < 2.1);
+	/* What was never sent is given back; without a pace all may go. */
+	gates_unsent(gates, &pass, 1.1);
+	assert_true(may(gates, "another", 1.1));
+	gates_take(gates, MODEL, 1, 1, 1.2, &pass);
+	gates_configure(gates, config, 1.3);
+	assert_true(may(gates, "another", 1.3));
+	gates_unsent(gates, &pass, 1.4);
+	gates_free(gates);
+	config_free(paced);
+}
+
+/* --- the key ---------------------------------------------------------------------------- */
+
+static void
+a_refused_key_closes_everything_until_released(void **unused)
+{
+	struct gates *gates = gates_new(config, 1.0);
+	struct pass pass = send(gates, MODEL, 1.0);
+	char words[160];
+
+	(void)unused;
+	end_with(gates, &pass, 401, "authentication_error", 2.0);
+	assert_false(may(gates, MODEL, 1e9));
+	assert_false(may(gates, "any-other-model", 1e9));
+	assert_int_equal(row_of(gates, "key", 3.0).view.why, GATE_WHY_KEY);
+	assert_string_equal(row_of(gates, "key", 3.0).reason, "no");
+	assert_non_null(strstr(gates_words(gates, MODEL, 3.0, words, sizeof(words)), "the key"));
+	assert_int_equal(row_of(gates, MODEL, 3.0).gate->refusals, 0);
+	assert_int_equal(gates_release(gates, "key"), FOREBAY_ERR_OK);
+	assert_true(may(gates, MODEL, 3.0));
+	assert_string_equal(row_of(gates, "key", 3.0).reason, "");
+	gates_free(gates);
+}
+
+static void
+a_spending_limit_opens_at_its_date(void **unused)
+{
+	struct gates *gates = gates_new(config, 1.0);
+	struct pass pass = send(gates, MODEL, 1.0);
+	struct answer answer;
+
+	(void)unused;
+	answered(&answer, 402, "billing_error", "spend limit reached");
+	assert_int_equal(answer.class, API_BILLING);
+	gates_ended(gates, &pass, &answer, 0, 0, 3600.0, 2.0);
+	assert_int_equal(row_of(gates, "key", 3.0).view.why, GATE_WHY_BILLING);
+	assert_false(may(gates, MODEL, 3601.0));
+	assert_true(may(gates, MODEL, 3602.5));
+	gates_free(gates);
+}
+
+static void
+a_missing_key_closes_and_a_new_one_opens(void **unused)
+{
+	struct gates *gates = gates_new(config, 1.0);
+	struct pass pass;
+
+	(void)unused;
+	gates_key_missing(gates, "no key at /etc/key");
+	assert_false(may(gates, MODEL, 1e9));
+	assert_string_equal(row_of(gates, "key", 2.0).reason, "no key at /etc/key");
+	gates_key_missing(gates, NULL);
+	assert_true(may(gates, MODEL, 2.0));
+	assert_string_equal(row_of(gates, "key", 2.0).reason, "");
+
+	/* A new key ends the refusal of the old one, */
+	pass = send(gates, MODEL, 3.0);
+	end_with(gates, &pass, 401, "authentication_error", 4.0);
+	assert_false(may(gates, MODEL, 5.0));
+	gates_key_missing(gates, NULL);
+	assert_true(may(gates, MODEL, 5.0));
+
+	/* but not what somebody holds by hand: a start or a reload is no release. */
+	assert_int_equal(gates_hold(gates, "all", INFINITY, "the bill"), FOREBAY_ERR_OK);
+	gates_key_missing(gates, NULL);
+	assert_false(may(gates, MODEL, 1e9));
+	assert_string_equal(row_of(gates, "key", 6.0).reason, "the bill");
+	gates_free(gates);
+}
+
+/* --- by hand ------------------------------------------------------------------------------- */
+
+static void
+each_target_is_held_and_released(void **unused)
+{
+	static const struct {
+		const char *target, *row;
+		bool stops_model, stops_other;
+	} all[] = {
+		{ MODEL, MODEL, true, false },
+		{ "key", "key", true, true },
+		{ "host", "host", true, true },
+		{ "all", "key", true, true },
+	};
+
+	(void)unused;
+	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+		struct gates *gates = gates_new(config, 1.0);
+
+		assert_int_equal(gates_hold(gates, all[i].target, 100.0, "lunch"), FOREBAY_ERR_OK);
+		assert_int_equal(may(gates, MODEL, 50.0), !all[i].stops_model);
+		assert_int_equal(may(gates, "unheard-of", 50.0), !all[i].stops_other);
+		assert_int_equal(row_of(gates, all[i].row, 50.0).view.why, GATE_WHY_HAND);
+		assert_string_equal(row_of(gates, all[i].row, 50.0).reason, "lunch");
+		assert_true(may(gates, MODEL, 100.5));
+
+		assert_int_equal(gates_hold(gates, all[i].target, INFINITY, NULL), FOREBAY_ERR_OK);
+		assert_false(may(gates, MODEL, 1e9));
+		assert_int_equal(gates_release(gates, all[i].target), FOREBAY_ERR_OK);
+		assert_true(may(gates, MODEL, 50.0));
+		assert_true(may(gates, "unheard-of", 50.0));
+		gates_free(gates);
+	}
+}
+
+static void
+what_is_no_target_is_not_found(void **unused)
+{
+	struct gates *gates = gates_new(config, 1.0);
+
+	(void)unused;
+	assert_int_equal(gates_hold(gates, "batches", 1e9, NULL), FOREBAY_ERR_NOT_FOUND);
+	assert_int_equal(gates_release(gates, "batches"), FOREBAY_ERR_NOT_FOUND);
+	assert_int_equal(gates_release(gates, "unheard-of"), FOREBAY_ERR_NOT_FOUND);
+	assert_int_equal(gates_release(gates, "all"), FOREBAY_ERR_OK);
+	gates_free(gates);
+}
+
+static void
+release_all_opens_what_was_held_one_by_one(void **unused)
+{
+	struct gates *gates = gates_new(config, 1.0);
+
+	(void)unused;
+	assert_false(gates_hold(gates, MODEL, INFINITY, NULL));
+	assert_false(gates_hold(gates, "host", INFINITY, NULL));
+	assert_false(gates_hold(gates, "key", INFINITY, NULL));
+	assert_false(gates_release(gates, "host"));
+	assert_false(may(gates, MODEL, 2.0));
+	assert_false(gates_release(gates, "all"));
+	assert_true(may(gates, MODEL, 2.0));
+	gates_free(gates);
+}
+
+/* --- over a restart --------------------------------------------------------------------------- */
+
+struct saved {
+	struct {
+		char name[160], text[GATE_SAVE_LEN];
+	} rows[64];
+	size_t count;
+};
+
+/* As the disk does: one row a name, the last one counts. */
+static void
+keep(const char *name, const char *text, void *arg)
+{
+	struct saved *saved = arg;
+	size_t i = 0;
+
+	while (i < saved->count && strcmp(saved->rows[i].name, name) != 0)
+		i++;
+	assert_true(i < ARRAY_LEN(saved->rows));
+	saved->count = MAX(saved->count, i + 1);
+	snprintf(saved->rows[i].name, sizeof(saved->rows[i].name), "%s", name);
+	snprintf(saved->rows[i].text, sizeof(saved->rows[i].text), "%s", text);
+}
+
+static struct gates *
+restart(const struct saved *saved, double now, double wall_offset)
+{
+	struct gates *gates = gates_new(config, now);
+
+	for (size_t i = 0; i < saved->count; i++)
+		gates_load(gates, saved->rows[i].name, saved->rows[i].text, now, wall_offset);
+	return gates;
+}
+
+static void
+a_restart_keeps_the_dark(void **unused)
+{
+	struct gates *gates = gates_new(config, 1.0);
+	struct saved saved = { 0 };
+	double now;
+
+	(void)unused;
+	gates_save(gates, 1.0, 1e9, keep, &saved);
+	assert_int_equal(saved.count, 0); /* nothing happened */
+	succeed(gates, "claude-haiku-5-5", 10, 1.0);
+	now = storm(gates, MODEL, 1.0);
+	assert_false(gates_hold(gates, "held-one", INFINITY, NULL));
+	gates_save(gates, now, 1e9, keep, &saved);
+	assert_true(saved.count >= 3);
+	gates_free(gates);
+
+	/* Another boot: the monotonic clock starts anew, the wall clock goes on. */
+	gates = restart(&saved, 5.0, 1e9 + now - 5.0 + 2.0);
+	assert_int_equal(row_of(gates, MODEL, 5.0).view.weather, GATE_DARK);
+	assert_int_equal(row_of(gates, MODEL, 5.0).gate->in_flight, 0);
+	assert_true(may(gates, "claude-haiku-5-5", 5.0));
+	assert_false(may(gates, "held-one", 1e9));
+	gates_free(gates);
+
+	/* Much later the dark is no news any more, but a hold by hand is one. */
+	gates = restart(&saved, 5.0, 1e9 + now + 7200.0);
+	assert_true(may(gates, MODEL, 5.0));
+	assert_false(may(gates, "held-one", 1e9));
+	gates_free(gates);
+}
+
+static void
+a_restart_keeps_the_key_closed(void **unused)
+{
+	struct gates *gates = gates_new(config, 1.0);
+	struct pass pass = send(gates, MODEL, 1.0);
+	struct saved saved = { 0 };
+
+	(void)unused;
+	end_with(gates, &pass, 401, "authentication_error", 2.0);
+	gates_save(gates, 2.0, 1e9, keep, &saved);
+	gates_free(gates);
+	gates = restart(&saved, 1.0, 1e9 + 10);
+	assert_false(may(gates, MODEL, 1e8));
+	assert_false(gates_release(gates, "key"));
+	gates_save(gates, 2.0, 1e9 + 10, keep, &saved);
+	gates_free(gates);
+	gates = restart(&saved, 1.0, 1e9 + 20);
+	assert_true(may(gates, MODEL, 1.0));
+	gates_free(gates);
+}
+
+static void
+the_host_brightens_on_disk_too(void **unused)
+{
+	struct gates *gates = gates_new(config, 1.0);
+	struct saved saved = { 0 };
+	struct answer answer;
+	double now = 1.0;
+	struct pass pass;
+
+	(void)unused;
+	for (unsigned i = 0; i < 100; i++, now += 0.1) {
+		gates_take(gates, MODEL, 100, 100, now, &pass);
+		answer_from_transport(&answer, ANSWER_DNS, 0, NULL);
+		gates_ended(gates, &pass, &answer, 0, 0, INFINITY, now + 0.05);
+	}
+	gates_save(gates, now, 1e9, keep, &saved);
+	struct gates *other = restart(&saved, now, 1e9);
+
+	assert_int_equal(row_of(other, "host", now).view.weather, GATE_DARK);
+	gates_free(other);
+
+	succeed(gates, MODEL, 10, now + 60.0);
+	assert_int_not_equal(row_of(gates, "host", now + 61.0).view.weather, GATE_DARK);
+	gates_save(gates, now + 61.0, 1e9, keep, &saved);
+	gates_free(gates);
+	other = restart(&saved, now + 62.0, 1e9);
+	assert_int_not_equal(row_of(other, "host", now + 62.0).view.weather, GATE_DARK);
+	gates_free(other);
+}
+
+/* Clients choose names of models; these two would be read as other gates. */
+static void
+a_model_with_a_gates_name_does_no_harm(void **unused)
+{
+	static const char *const names[] = { "key", "host" };
+
+	(void)unused;
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		struct gates *gates = gates_new(config, 1.0);
+		struct saved saved = { 0 };
+
+		assert_false(gates_hold(gates, names[i], INFINITY, "by hand"));
+		gates_save(gates, 1.0, 1e9, keep, &saved);
+		assert_int_equal(saved.count, 1);
+		succeed(gates, names[i], 10, 2.0);
+		gates_save(gates, 3.0, 1e9, keep, &saved);
+		gates_free(gates);
+		gates = restart(&saved, 1.0, 1e9 + 10);
+		assert_false(may(gates, MODEL, 1e8));
+		gates_free(gates);
+	}
+}
+
+static void
+nonsense_on_disk_is_a_fresh_gate(void **unused)
+{
+	static const char *const texts[] = { "", "saved=", "rubbish", "saved=nan level=-1e300",
+					     "saved=1e9 run=1e300 in_flight=7 window=inf" };
+
+	(void)unused;
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		struct gates *gates = gates_new(config, 1.0);
+
+		gates_load(gates, MODEL, texts[i], 1.0, 1e9);
+		gates_load(gates, "host", texts[i], 1.0, 1e9);
+		gates_load(gates, "key", texts[i], 1.0, 1e9);
+		assert_true(may(gates, MODEL, 1e6));
+		assert_int_equal(row_of(gates, MODEL, 1.0).gate->in_flight, 0);
+		gates_free(gates);
+	}
+}
+
+/* --- names -------------------------------------------------------------------------------------
+ */
+
+static size_t
+count_rows(struct gates *gates)
+{
+	struct gates_row row;
+	size_t count = 0;
+
+	while (gates_row(gates, count, 1.0, &row))
+		count++;
+	return count;
+}
+
+static void
+idle_models_make_room_and_busy_ones_stay(void **unused)
+{
+	struct gates *gates = gates_new(config, 1.0);
+	struct pass busy[20];
+	char name[32];
+	double now;
+
+	(void)unused;
+	for (unsigned i = 0; i < ARRAY_LEN(busy); i++) {
+		snprintf(name, sizeof(name), "busy-%u", i);
+		busy[i] = send(gates, name, 1.0);
+	}
+	now = storm(gates, "dark", 1.0);
+	for (unsigned i = 0; i < 1500; i++) {
+		snprintf(name, sizeof(name), "idle-%u", i);
+		(void)may(gates, name, now);
+		if (i % 100 == 0)
+			assert_in_range(count_rows(gates), 2, 2 + 512);
+	}
+	assert_int_equal(count_rows(gates), 2 + 512);
+	assert_int_equal(row_of(gates, "dark", now).view.weather, GATE_DARK);
+	for (unsigned i = 0; i < ARRAY_LEN(busy); i++) {
+		snprintf(name, sizeof(name), "busy-%u", i);
+		assert_int_equal(row_of(gates, name, now).gate->in_flight, 1);
+		assert_string_equal(busy[i].model->name, name);
+		gates_forgotten(gates, &busy[i], now);
+	}
+	gates_free(gates);
+}
+
+/* The longest name a client may send, and longer ones: one gate, found again. */
+static void
+a_long_name_has_one_gate(void **unused)
+{
+	(void)unused;
+	for (size_t len = 126; len <= 300; len += len < 130 ? 1 : 85) {
+		struct gates *gates = gates_new(config, 1.0);
+		char name[301];
+
+		memset(name, 'm', len);
+		name[len] = '\0';
+		for (unsigned i = 0; i < 10; i++)
+			assert_true(may(gates, name, 1.0));
+		assert_int_equal(count_rows(gates), 3);
+		succeed(gates, name, 20000, 1.0);
+		assert_in_range(gates_expect_output(gates, name, -1), 501, 20000);
+		assert_int_equal(gates_hold(gates, name, INFINITY, NULL), FOREBAY_ERR_OK);
+		assert_false(may(gates, name, 10.0));
+		assert_int_equal(gates_release(gates, name), FOREBAY_ERR_OK);
+		assert_true(may(gates, name, 10.0));
+		assert_int_equal(count_rows(gates), 3);
+		gates_free(gates);
+	}
+}
+
+static int
+set_up(void **unused)
+{
+	(void)unused;
+	log_init(LOG_LEVEL_ERROR);
+	config = load(NULL);
+	return 0;
+}
+
+static int
+tear_down(void **unused)
+{
+	(void)unused;
+	config_free(config);
+	return 0;
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(unsent_leaves_no_trace),
+		cmocka_unit_test(ended_and_forgotten_ones_free_their_place),
+		cmocka_unit_test(refusals_make_it_dark_and_an_answer_bright),
+		cmocka_unit_test(a_failure_after_the_first_bytes_is_no_refusal),
+		cmocka_unit_test(without_a_connection_only_the_host_learns),
+		cmocka_unit_test(a_limit_holds_the_bucket_as_long_as_told),
+		cmocka_unit_test(it_learns_how_long_answers_are),
+		cmocka_unit_test(the_pace_is_the_users),
+		cmocka_unit_test(a_refused_key_closes_everything_until_released),
+		cmocka_unit_test(a_spending_limit_opens_at_its_date),
+		cmocka_unit_test(a_missing_key_closes_and_a_new_one_opens),
+		cmocka_unit_test(each_target_is_held_and_released),
+		cmocka_unit_test(what_is_no_target_is_not_found),
+		cmocka_unit_test(release_all_opens_what_was_held_one_by_one),
+		cmocka_unit_test(a_restart_keeps_the_dark),
+		cmocka_unit_test(a_restart_keeps_the_key_closed),
+		cmocka_unit_test(the_host_brightens_on_disk_too),
+		cmocka_unit_test(a_model_with_a_gates_name_does_no_harm),
+		cmocka_unit_test(nonsense_on_disk_is_a_fresh_gate),
+		cmocka_unit_test(idle_models_make_room_and_busy_ones_stay),
+		cmocka_unit_test(a_long_name_has_one_gate),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
