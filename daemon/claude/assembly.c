@@ -16,6 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define MAX_BLOCKS 65536 /* a block costs more memory than its shortest spelling */
+
 struct assembly {
 	size_t max_bytes, fed; /* data of all events */
 	struct object message; /* of message_start, with what came later */
@@ -120,6 +122,8 @@ finish_block(struct assembly *assembly, size_t index)
 static enum forebay_err
 add_block(struct assembly *assembly, const uint8_t *json, size_t len)
 {
+	if (assembly->count == MAX_BLOCKS)
+		return broken(assembly, "more than %d content blocks", MAX_BLOCKS);
 	if (assembly->count == assembly->size) {
 		size_t size = assembly->size ? assembly->size * 2 : 4;
 		void *grown = realloc(assembly->blocks, size * sizeof(assembly->blocks[0]));

@@ -107,7 +107,7 @@ block_add(struct block *block, const struct event *event)
 		const struct event_part *part = &event->part[rule->part];
 
 		if (strcmp(rule->delta, event->delta_type) != 0 || !part->at ||
-		    (block->finished && block->is_input) ||
+		    (block->finished && rule->how == INPUT) ||
 		    !object_is(&block->object, "type", rule->block))
 			continue;
 		if (rule->how == REPLACE)

@@ -27,9 +27,10 @@ every_row_is_found_by_its_own_columns(void **unused)
 	(void)unused;
 	for (size_t i = 0; i < count; i++) {
 		const struct api_error *row = &rows[i];
-
-		const struct api_error *found =
-		    api_error_find_message(row->status, row->type, row->code, row->message);
+		/* A row of any status stands behind the one of the usual status. */
+		bool any = row->status == 0 && strncmp(row->type, "network/", 8) != 0;
+		const struct api_error *found = api_error_find_message(
+		    any ? 599 : row->status, row->type, row->code, row->message);
 
 		if (found != row)
 			fail_msg("%s instead of %s", found->name, row->name);
