@@ -69,7 +69,7 @@ add_model(struct order *order, const char *name, char *why)
 	return FOREBAY_ERR_OK;
 }
 
-/* First the model of the option or the body, then the chain behind it. */
+/* The model of the option and the chain behind it; the body's where neither is given. */
 static enum forebay_err
 choose_models(struct order *order, const struct config *config, const struct request *request,
 	      const char *body_model, char *why)
@@ -147,7 +147,8 @@ take_times(struct order *order, const struct config *config, const struct reques
 }
 
 static enum forebay_err
-check_request(const struct config *config, const struct request *request, size_t len, char *why)
+check_request(const struct config *config, const struct request *request, size_t len,
+	      int64_t now_ms, char *why)
 {
 	if (len > config->max_body) {
 		snprintf(why, WHY_LEN, "the body has %zu bytes; [queue] max_body allows %" PRIu64,
@@ -160,6 +161,14 @@ check_request(const struct config *config, const struct request *request, size_t
 			 "not use yet; submit with \"allow\" or \"never\"");
 		return FOREBAY_ERR_BAD_REQUEST;
 	}
+	if (request->deadline_ms && request->not_before > now_ms &&
+	    request->deadline_ms <= request->not_before - now_ms) {
+		snprintf(why, WHY_LEN,
+			 "deadline_ms: %" PRId64 " from now is over before not_before lets the "
+			 "job start; it should be more than %" PRId64,
+			 request->deadline_ms, request->not_before - now_ms);
+		return FOREBAY_ERR_BAD_REQUEST;
+	}
 	return FOREBAY_ERR_OK;
 }
 
@@ -170,7 +179,7 @@ order_from_request(struct order *ret, const struct config *config, const struct 
 	bool needs_model = !request->model && !request->chain_models &&
 			   (!request->chain || strcmp(request->chain, "default") == 0);
 	struct body_facts facts;
-	enum forebay_err err = check_request(config, request, len, why);
+	enum forebay_err err = check_request(config, request, len, now_ms, why);
 
 	if (err)
 		return err;
