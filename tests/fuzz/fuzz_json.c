@@ -28,36 +28,41 @@ walk_on_enter(const struct json_node *node, void *arg)
 	return node->depth % 7 != 6;
 }
 
+/* A string decodes, and what it means can be written again. */
+static void
+check_string(const uint8_t *string, size_t len)
+{
+	struct json_result result;
+	struct jsonput put = { 0 };
+	char *text = malloc(len);
+	size_t text_len = json_decode(string, len, text, len), again_len;
+
+	if (text_len == SIZE_MAX)
+		abort();
+	jsonput_string_len(&put, text, text_len);
+	char *again = jsonput_take(&put, &again_len);
+
+	if (!again || !json_valid((const uint8_t *)again, again_len, 0, &result))
+		abort();
+	free(again);
+	free(text);
+}
+
 static void
 walk_on_value(const struct json_node *node, void *arg)
 {
 	struct walk *walk = arg;
+	const uint8_t *value = walk->data + node->offset;
+	int64_t number;
 
 	if (node->len == 0 || node->offset + node->len > walk->size ||
 	    node->offset + node->len < walk->last)
 		abort();
 	walk->last = node->offset + node->len;
-	if (node->kind == JSON_STRING) {
-		char *text = malloc(node->len);
-		size_t len = json_decode(walk->data + node->offset, node->len, text, node->len);
-		struct json_result result;
-		struct jsonput put = { 0 };
-		size_t put_len;
-
-		if (len == SIZE_MAX)
-			abort();
-		jsonput_string_len(&put, text, len);
-		char *again = jsonput_take(&put, &put_len);
-
-		if (!again || !json_valid((const uint8_t *)again, put_len, 0, &result))
-			abort();
-		free(again);
-		free(text);
-	} else if (node->kind == JSON_NUMBER) {
-		int64_t number;
-
-		(void)json_whole(walk->data + node->offset, node->len, &number);
-	}
+	if (node->kind == JSON_STRING)
+		check_string(value, node->len);
+	else if (node->kind == JSON_NUMBER)
+		(void)json_whole(value, node->len, &number);
 }
 
 int

@@ -74,73 +74,74 @@ json_is_accepted(void **unused)
 			fail_msg("refused: %s", good[i]);
 }
 
+/* clang-format off */
+static const struct { const char *text; size_t at; const char *error; } refused[] = {
+	{ "",                   0, "the document ends too early" },
+	{ "  ",                 2, "the document ends too early" },
+	{ "{",                  1, "the document ends too early" },
+	{ "[1",                 2, "the document ends too early" },
+	{ "[1,]",               3, "expected a value" },
+	{ "[,1]",               1, "expected a value" },
+	{ "[1 2]",              3, "expected a comma or ] after the value" },
+	{ "[1}",                2, "expected a comma or ] after the value" },
+	{ "{\"a\":1]",          6, "expected a comma or } after the value" },
+	{ "{\"a\":1,}",         7, "expected a key in double quotes" },
+	{ "{a:1}",              1, "expected a key in double quotes" },
+	{ "{'a':1}",            1, "expected a key in double quotes" },
+	{ "{\"a\" 1}",          5, "expected a colon after the key" },
+	{ "{\"a\":}",           5, "expected a value" },
+	{ "{} {}",              3, "something follows the document" },
+	{ "[]]",                2, "something follows the document" },
+	{ "tru",                3, "the document ends too early" },
+	{ "trx",                0, "expected a value" },
+	{ "nul\n",              0, "expected a value" },
+	{ "True",               0, "expected a value" },
+	{ "NaN",                0, "expected a value" },
+	{ "-Infinity",          1, "a number needs a digit here" },
+	{ "+1",                 0, "expected a value" },
+	{ ".5",                 0, "expected a value" },
+	{ "1.",                 2, "the document ends too early" },
+	{ "[1.]",               3, "a number needs a digit here" },
+	{ "[1e]",               3, "a number needs a digit here" },
+	{ "01",                 1, "a number must not begin with 0" },
+	{ "-01",                2, "a number must not begin with 0" },
+	{ "0x1",                1, "something follows the document" },
+	{ "\"",                 1, "the string does not end" },
+	{ "\"abc",              4, "the string does not end" },
+	{ "\"\\",               2, "the string does not end" },
+	{ "\"\\x\"",            1, "this escape does not exist in JSON" },
+	{ "\"\\u12g4\"",        1, "\\u needs four hexadecimal digits" },
+	{ "\"\\u12",            5, "the string does not end" },
+	{ "\"a\tb\"",           2, "a control character in a string must be escaped" },
+	{ "\"a\nb\"",           2, "a control character in a string must be escaped" },
+	{ "\"\x80\"",           1, "this is not UTF-8" },
+	{ "\"\xc0\x80\"",       1, "this is not UTF-8" },
+	{ "\"\xc1\xbf\"",       1, "this is not UTF-8" },
+	{ "\"\xe0\x9f\xbf\"",   1, "this is not UTF-8" },
+	{ "\"\xed\xa0\x80\"",   1, "this is not UTF-8" },
+	{ "\"\xf0\x8f\xbf\xbf\"", 1, "this is not UTF-8" },
+	{ "\"\xf4\x90\x80\x80\"", 1, "this is not UTF-8" },
+	{ "\"\xf5\x80\x80\x80\"", 1, "this is not UTF-8" },
+	{ "\"\xe2\x82\"",       1, "this is not UTF-8" },
+	{ "\"\xe2\x82",         1, "this is not UTF-8" },
+	{ "\"\xff\"",           1, "this is not UTF-8" },
+	{ "\xef\xbb\xbf{}",     0, "expected a value" },
+	{ "/* */ {}",           0, "expected a value" },
+};
+/* clang-format on */
+
 static void
 everything_else_is_refused_at_the_right_byte(void **unused)
 {
-	/* clang-format off */
-	static const struct { const char *text; size_t at; const char *error; } bad[] = {
-		{ "",                   0, "the document ends too early" },
-		{ "  ",                 2, "the document ends too early" },
-		{ "{",                  1, "the document ends too early" },
-		{ "[1",                 2, "the document ends too early" },
-		{ "[1,]",               3, "expected a value" },
-		{ "[,1]",               1, "expected a value" },
-		{ "[1 2]",              3, "expected a comma or ] after the value" },
-		{ "[1}",                2, "expected a comma or ] after the value" },
-		{ "{\"a\":1]",          6, "expected a comma or } after the value" },
-		{ "{\"a\":1,}",         7, "expected a key in double quotes" },
-		{ "{a:1}",              1, "expected a key in double quotes" },
-		{ "{'a':1}",            1, "expected a key in double quotes" },
-		{ "{\"a\" 1}",          5, "expected a colon after the key" },
-		{ "{\"a\":}",           5, "expected a value" },
-		{ "{} {}",              3, "something follows the document" },
-		{ "[]]",                2, "something follows the document" },
-		{ "tru",                3, "the document ends too early" },
-		{ "trx",                0, "expected a value" },
-		{ "nul\n",              0, "expected a value" },
-		{ "True",               0, "expected a value" },
-		{ "NaN",                0, "expected a value" },
-		{ "-Infinity",          1, "a number needs a digit here" },
-		{ "+1",                 0, "expected a value" },
-		{ ".5",                 0, "expected a value" },
-		{ "1.",                 2, "the document ends too early" },
-		{ "[1.]",               3, "a number needs a digit here" },
-		{ "[1e]",               3, "a number needs a digit here" },
-		{ "01",                 1, "a number must not begin with 0" },
-		{ "-01",                2, "a number must not begin with 0" },
-		{ "0x1",                1, "something follows the document" },
-		{ "\"",                 1, "the string does not end" },
-		{ "\"abc",              4, "the string does not end" },
-		{ "\"\\",               2, "the string does not end" },
-		{ "\"\\x\"",            1, "this escape does not exist in JSON" },
-		{ "\"\\u12g4\"",        1, "\\u needs four hexadecimal digits" },
-		{ "\"\\u12",            5, "the string does not end" },
-		{ "\"a\tb\"",           2, "a control character in a string must be escaped" },
-		{ "\"a\nb\"",           2, "a control character in a string must be escaped" },
-		{ "\"\x80\"",           1, "this is not UTF-8" },
-		{ "\"\xc0\x80\"",       1, "this is not UTF-8" },
-		{ "\"\xc1\xbf\"",       1, "this is not UTF-8" },
-		{ "\"\xe0\x9f\xbf\"",   1, "this is not UTF-8" },
-		{ "\"\xed\xa0\x80\"",   1, "this is not UTF-8" },
-		{ "\"\xf0\x8f\xbf\xbf\"", 1, "this is not UTF-8" },
-		{ "\"\xf4\x90\x80\x80\"", 1, "this is not UTF-8" },
-		{ "\"\xf5\x80\x80\x80\"", 1, "this is not UTF-8" },
-		{ "\"\xe2\x82\"",       1, "this is not UTF-8" },
-		{ "\"\xe2\x82",         1, "this is not UTF-8" },
-		{ "\"\xff\"",           1, "this is not UTF-8" },
-		{ "\xef\xbb\xbf{}",     0, "expected a value" },
-		{ "/* */ {}",           0, "expected a value" },
-	};
-	/* clang-format on */
-
 	(void)unused;
-	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+	for (size_t i = 0; i < ARRAY_LEN(refused); i++) {
 		struct json_result result;
 
-		if (valid_len(bad[i].text, strlen(bad[i].text), JSON_MAX_DEPTH, &result))
-			fail_msg("accepted: %s", bad[i].text);
-		if (result.error_at != bad[i].at || strcmp(result.error, bad[i].error) != 0)
-			fail_msg("%s: byte %zu: %s", bad[i].text, result.error_at, result.error);
+		if (valid_len(refused[i].text, strlen(refused[i].text), JSON_MAX_DEPTH, &result))
+			fail_msg("accepted: %s", refused[i].text);
+		if (result.error_at != refused[i].at || strcmp(result.error, refused[i].error) != 0)
+			fail_msg("%s: byte %zu: %s", refused[i].text, result.error_at,
+				 result.error);
 	}
 }
 
