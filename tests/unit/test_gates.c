@@ -1,112 +1,8 @@
 /*
  * test_gates.c - one request's way through all gates: what each end teaches,
- * what closes the key's gate, holds by hand, and what survives a restart.
+ * what closes the key's gate, and holds by hand.
  */
-#include "daemon/run/gates_internal.h"
-
-#include "daemon/base/log.h"
-
-#include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#define MODEL "claude-opus-5-5"
-
-static struct config *config;
-
-static struct config *
-load(const char *const *sets)
-{
-	struct config_source source = { .file = "/dev/null", .sets = sets };
-	struct config *ret = NULL;
-
-	assert_int_equal(config_load(&source, stderr, &ret), FOREBAY_ERR_OK);
-	return ret;
-}
-
-static bool
-may(struct gates *gates, const char *model, double now)
-{
-	double when = INFINITY;
-	bool probe;
-
-	return gates_may_send(gates, model, 100, 100, now, &when, &probe);
-}
-
-static struct pass
-send(struct gates *gates, const char *model, double now)
-{
-	struct pass pass;
-
-	gates_take(gates, model, 100, 100, now, &pass);
-	gates_left(gates, &pass, now);
-	return pass;
-}
-
-static void
-answered(struct answer *ret, int status, const char *type, const char *message)
-{
-	struct answer_headers headers;
-	char body[256];
-	int len = snprintf(body, sizeof(body),
-			   "{\"type\":\"error\",\"error\":{\"type\":\"%s\",\"message\":\"%s\"}}",
-			   type, message);
-
-	answer_headers_init(&headers);
-	answer_from_http(ret, status, &headers, (uint8_t *)body, (size_t)len, 1.7e9);
-}
-
-static void
-end_with(struct gates *gates, struct pass *pass, int status, const char *type, double now)
-{
-	struct answer answer;
-
-	answered(&answer, status, type, "no");
-	gates_ended(gates, pass, &answer, 0, 0, INFINITY, now);
-}
-
-static void
-succeed(struct gates *gates, const char *model, double output, double now)
-{
-	struct pass pass = send(gates, model, now);
-
-	gates_accepted(gates, &pass, now + 0.5);
-	gates_ended(gates, &pass, NULL, 100, output, 0.0, now + 1.0);
-}
-
-static struct gates_row
-row_of(struct gates *gates, const char *name, double now)
-{
-	struct gates_row row;
-
-	for (size_t i = 0; gates_row(gates, i, now, &row); i++)
-		if (strcmp(row.name, name) == 0)
-			return row;
-	fail_msg("no gate %s", name);
-	return row;
-}
-
-/* Refused until it is dark; when that was. */
-static double
-storm(struct gates *gates, const char *model, double now)
-{
-	(void)may(gates, model, now);
-	for (unsigned i = 0; i < 2000; i++, now += 0.05) {
-		struct pass pass;
-
-		if (row_of(gates, model, now).view.weather == GATE_DARK)
-			return now;
-		pass = send(gates, model, now);
-		end_with(gates, &pass, 529, "overloaded_error", now + 0.02);
-	}
-	fail_msg("%s never became dark", model);
-	return now;
-}
+#include "tests/unit/gates_world.h"
 
 /* --- the life of a pass --------------------------------------------------------------- */
 
@@ -246,6 +142,31 @@ a_limit_holds_the_bucket_as_long_as_told(void **unused)
 	assert_false(may(gates, MODEL, 31.9));
 	assert_true(may(gates, MODEL, 33.0));
 	assert_int_equal(row_of(gates, "host", 3.0).view.weather, GATE_OPEN);
+	gates_free(gates);
+}
+
+static void
+the_servers_limits_are_mirrored(void **unused)
+{
+	struct answer_ratelimit limits[ANSWER_LIMIT_COUNT] = {
+		[ANSWER_REQUESTS] = { .limit = 60, .remaining = 1 },
+		[ANSWER_INPUT_TOKENS] = { .limit = -1, .remaining = -1 },
+		[ANSWER_OUTPUT_TOKENS] = { .limit = -1, .remaining = -1 },
+	};
+	struct gates *gates = gates_new(config, 1.0);
+	struct pass pass = send(gates, MODEL, 1.0);
+
+	(void)unused;
+	gates_headers(gates, &pass, limits, 1.5);
+	gates_accepted(gates, &pass, 1.5);
+	gates_ended(gates, &pass, NULL, 100, 10, 0.0, 2.0);
+	/* One is left, and taken, and given back unsent. */
+	assert_true(may(gates, MODEL, 10.0));
+	gates_take(gates, MODEL, 100, 100, 10.0, &pass);
+	assert_false(may(gates, MODEL, 10.1));
+	assert_true(may(gates, "of-another-bucket", 10.1));
+	gates_unsent(gates, &pass, 10.1);
+	assert_true(may(gates, MODEL, 10.1));
 	gates_free(gates);
 }
 
@@ -430,252 +351,6 @@ release_all_opens_what_was_held_one_by_one(void **unused)
 	gates_free(gates);
 }
 
-/* --- over a restart --------------------------------------------------------------------------- */
-
-struct saved {
-	struct {
-		char name[160], text[GATE_SAVE_LEN];
-	} rows[64];
-	size_t count;
-};
-
-/* As the disk does: one row a name, the last one counts. */
-static void
-keep(const char *name, const char *text, void *arg)
-{
-	struct saved *saved = arg;
-	size_t i = 0;
-
-	while (i < saved->count && strcmp(saved->rows[i].name, name) != 0)
-		i++;
-	assert_true(i < ARRAY_LEN(saved->rows));
-	saved->count = MAX(saved->count, i + 1);
-	snprintf(saved->rows[i].name, sizeof(saved->rows[i].name), "%s", name);
-	snprintf(saved->rows[i].text, sizeof(saved->rows[i].text), "%s", text);
-}
-
-static struct gates *
-restart(const struct saved *saved, double now, double wall_offset)
-{
-	struct gates *gates = gates_new(config, now);
-
-	for (size_t i = 0; i < saved->count; i++)
-		gates_load(gates, saved->rows[i].name, saved->rows[i].text, now, wall_offset);
-	return gates;
-}
-
-static void
-a_restart_keeps_the_dark(void **unused)
-{
-	struct gates *gates = gates_new(config, 1.0);
-	struct saved saved = { 0 };
-	double now;
-
-	(void)unused;
-	gates_save(gates, 1.0, 1e9, keep, &saved);
-	assert_int_equal(saved.count, 0); /* nothing happened */
-	succeed(gates, "claude-haiku-5-5", 10, 1.0);
-	now = storm(gates, MODEL, 1.0);
-	assert_false(gates_hold(gates, "held-one", INFINITY, NULL));
-	gates_save(gates, now, 1e9, keep, &saved);
-	assert_true(saved.count >= 3);
-	gates_free(gates);
-
-	/* Another boot: the monotonic clock starts anew, the wall clock goes on. */
-	gates = restart(&saved, 5.0, 1e9 + now - 5.0 + 2.0);
-	assert_int_equal(row_of(gates, MODEL, 5.0).view.weather, GATE_DARK);
-	assert_int_equal(row_of(gates, MODEL, 5.0).gate->in_flight, 0);
-	assert_true(may(gates, "claude-haiku-5-5", 5.0));
-	assert_false(may(gates, "held-one", 1e9));
-	gates_free(gates);
-
-	/* Much later the dark is no news any more, but a hold by hand is one. */
-	gates = restart(&saved, 5.0, 1e9 + now + 7200.0);
-	assert_true(may(gates, MODEL, 5.0));
-	assert_false(may(gates, "held-one", 1e9));
-	gates_free(gates);
-}
-
-static void
-a_restart_keeps_the_key_closed(void **unused)
-{
-	struct gates *gates = gates_new(config, 1.0);
-	struct pass pass = send(gates, MODEL, 1.0);
-	struct saved saved = { 0 };
-
-	(void)unused;
-	end_with(gates, &pass, 401, "authentication_error", 2.0);
-	gates_save(gates, 2.0, 1e9, keep, &saved);
-	gates_free(gates);
-	gates = restart(&saved, 1.0, 1e9 + 10);
-	assert_false(may(gates, MODEL, 1e8));
-	assert_false(gates_release(gates, "key"));
-	gates_save(gates, 2.0, 1e9 + 10, keep, &saved);
-	gates_free(gates);
-	gates = restart(&saved, 1.0, 1e9 + 20);
-	assert_true(may(gates, MODEL, 1.0));
-	gates_free(gates);
-}
-
-static void
-the_host_brightens_on_disk_too(void **unused)
-{
-	struct gates *gates = gates_new(config, 1.0);
-	struct saved saved = { 0 };
-	struct answer answer;
-	double now = 1.0;
-	struct pass pass;
-
-	(void)unused;
-	for (unsigned i = 0; i < 100; i++, now += 0.1) {
-		gates_take(gates, MODEL, 100, 100, now, &pass);
-		answer_from_transport(&answer, ANSWER_DNS, 0, NULL);
-		gates_ended(gates, &pass, &answer, 0, 0, INFINITY, now + 0.05);
-	}
-	gates_save(gates, now, 1e9, keep, &saved);
-	struct gates *other = restart(&saved, now, 1e9);
-
-	assert_int_equal(row_of(other, "host", now).view.weather, GATE_DARK);
-	gates_free(other);
-
-	succeed(gates, MODEL, 10, now + 60.0);
-	assert_int_not_equal(row_of(gates, "host", now + 61.0).view.weather, GATE_DARK);
-	gates_save(gates, now + 61.0, 1e9, keep, &saved);
-	gates_free(gates);
-	other = restart(&saved, now + 62.0, 1e9);
-	assert_int_not_equal(row_of(other, "host", now + 62.0).view.weather, GATE_DARK);
-	gates_free(other);
-}
-
-/* Clients choose names of models; these two would be read as other gates. */
-static void
-a_model_with_a_gates_name_does_no_harm(void **unused)
-{
-	static const char *const names[] = { "key", "host" };
-
-	(void)unused;
-	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-		struct gates *gates = gates_new(config, 1.0);
-		struct saved saved = { 0 };
-
-		assert_false(gates_hold(gates, names[i], INFINITY, "by hand"));
-		gates_save(gates, 1.0, 1e9, keep, &saved);
-		assert_int_equal(saved.count, 1);
-		succeed(gates, names[i], 10, 2.0);
-		gates_save(gates, 3.0, 1e9, keep, &saved);
-		gates_free(gates);
-		gates = restart(&saved, 1.0, 1e9 + 10);
-		assert_false(may(gates, MODEL, 1e8));
-		gates_free(gates);
-	}
-}
-
-static void
-nonsense_on_disk_is_a_fresh_gate(void **unused)
-{
-	static const char *const texts[] = { "", "saved=", "rubbish", "saved=nan level=-1e300",
-					     "saved=1e9 run=1e300 in_flight=7 window=inf" };
-
-	(void)unused;
-	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
-		struct gates *gates = gates_new(config, 1.0);
-
-		gates_load(gates, MODEL, texts[i], 1.0, 1e9);
-		gates_load(gates, "host", texts[i], 1.0, 1e9);
-		gates_load(gates, "key", texts[i], 1.0, 1e9);
-		assert_true(may(gates, MODEL, 1e6));
-		assert_int_equal(row_of(gates, MODEL, 1.0).gate->in_flight, 0);
-		gates_free(gates);
-	}
-}
-
-/* --- names -------------------------------------------------------------------------------------
- */
-
-static size_t
-count_rows(struct gates *gates)
-{
-	struct gates_row row;
-	size_t count = 0;
-
-	while (gates_row(gates, count, 1.0, &row))
-		count++;
-	return count;
-}
-
-static void
-idle_models_make_room_and_busy_ones_stay(void **unused)
-{
-	struct gates *gates = gates_new(config, 1.0);
-	struct pass busy[20];
-	char name[32];
-	double now;
-
-	(void)unused;
-	for (unsigned i = 0; i < ARRAY_LEN(busy); i++) {
-		snprintf(name, sizeof(name), "busy-%u", i);
-		busy[i] = send(gates, name, 1.0);
-	}
-	now = storm(gates, "dark", 1.0);
-	for (unsigned i = 0; i < 1500; i++) {
-		snprintf(name, sizeof(name), "idle-%u", i);
-		(void)may(gates, name, now);
-		if (i % 100 == 0)
-			assert_in_range(count_rows(gates), 2, 2 + 512);
-	}
-	assert_int_equal(count_rows(gates), 2 + 512);
-	assert_int_equal(row_of(gates, "dark", now).view.weather, GATE_DARK);
-	for (unsigned i = 0; i < ARRAY_LEN(busy); i++) {
-		snprintf(name, sizeof(name), "busy-%u", i);
-		assert_int_equal(row_of(gates, name, now).gate->in_flight, 1);
-		assert_string_equal(busy[i].model->name, name);
-		gates_forgotten(gates, &busy[i], now);
-	}
-	gates_free(gates);
-}
-
-/* The longest name a client may send, and longer ones: one gate, found again. */
-static void
-a_long_name_has_one_gate(void **unused)
-{
-	(void)unused;
-	for (size_t len = 126; len <= 300; len += len < 130 ? 1 : 85) {
-		struct gates *gates = gates_new(config, 1.0);
-		char name[301];
-
-		memset(name, 'm', len);
-		name[len] = '\0';
-		for (unsigned i = 0; i < 10; i++)
-			assert_true(may(gates, name, 1.0));
-		assert_int_equal(count_rows(gates), 3);
-		succeed(gates, name, 20000, 1.0);
-		assert_in_range(gates_expect_output(gates, name, -1), 501, 20000);
-		assert_int_equal(gates_hold(gates, name, INFINITY, NULL), FOREBAY_ERR_OK);
-		assert_false(may(gates, name, 10.0));
-		assert_int_equal(gates_release(gates, name), FOREBAY_ERR_OK);
-		assert_true(may(gates, name, 10.0));
-		assert_int_equal(count_rows(gates), 3);
-		gates_free(gates);
-	}
-}
-
-static int
-set_up(void **unused)
-{
-	(void)unused;
-	log_init(LOG_LEVEL_ERROR);
-	config = load(NULL);
-	return 0;
-}
-
-static int
-tear_down(void **unused)
-{
-	(void)unused;
-	config_free(config);
-	return 0;
-}
-
 int
 main(void)
 {
@@ -686,6 +361,7 @@ main(void)
 		cmocka_unit_test(a_failure_after_the_first_bytes_is_no_refusal),
 		cmocka_unit_test(without_a_connection_only_the_host_learns),
 		cmocka_unit_test(a_limit_holds_the_bucket_as_long_as_told),
+		cmocka_unit_test(the_servers_limits_are_mirrored),
 		cmocka_unit_test(it_learns_how_long_answers_are),
 		cmocka_unit_test(the_pace_is_the_users),
 		cmocka_unit_test(a_refused_key_closes_everything_until_released),
@@ -694,13 +370,6 @@ main(void)
 		cmocka_unit_test(each_target_is_held_and_released),
 		cmocka_unit_test(what_is_no_target_is_not_found),
 		cmocka_unit_test(release_all_opens_what_was_held_one_by_one),
-		cmocka_unit_test(a_restart_keeps_the_dark),
-		cmocka_unit_test(a_restart_keeps_the_key_closed),
-		cmocka_unit_test(the_host_brightens_on_disk_too),
-		cmocka_unit_test(a_model_with_a_gates_name_does_no_harm),
-		cmocka_unit_test(nonsense_on_disk_is_a_fresh_gate),
-		cmocka_unit_test(idle_models_make_room_and_busy_ones_stay),
-		cmocka_unit_test(a_long_name_has_one_gate),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
