@@ -177,11 +177,12 @@ finish(struct answer *answer)
 		output_raw(&session->out, answer->reply.data, answer->reply.len);
 	else if (!failed && answer->form == ANSWER_TEXT)
 		print_rest(answer);
-	else
+	if (answer->form != ANSWER_BYTES || session->out.json || session->out.tty)
 		output_end_text(&session->out);
 	output_flush(&session->out);
-	if (answer->form == ANSWER_BYTES && session->out.json)
-		output_end_text(&session->out);
+	if (answer->form == ANSWER_EVENTS && answer->printed == 0)
+		output_note(&session->out, "the events of a job that has ended are gone; "
+					   "`forebay result` has its answer");
 	if (failed)
 		return answer_outcome(session, reply);
 	remark(session, reply);

@@ -88,11 +88,8 @@ progress_news(struct progress *progress, const struct message *event)
 		progress->attempt = message_int(event, "attempt", progress->attempt);
 		state = "running";
 	}
-	if (state) {
+	if (state)
 		copy_plain(progress->state, sizeof(progress->state), state);
-		if (strcmp(state, "running") == 0)
-			progress->words[0] = 0;
-	}
 	if (words)
 		copy_plain(progress->words, sizeof(progress->words), words);
 	if (progress->verbose && !progress->on)
@@ -103,7 +100,9 @@ void
 progress_text(const struct progress *progress, int64_t now_ms, char *ret, size_t size)
 {
 	char clock[TIMES_TEXT_LEN], attempt[40] = "", id[24] = "";
-	bool words = progress->words[0] != 0;
+	/* The reason to wait is told again only when it changes: keep it, but show
+	 * it only to those who wait. */
+	bool words = progress->words[0] != 0 && strcmp(progress->state, "running") != 0;
 
 	if (progress->id)
 		snprintf(id, sizeof(id), "#%" PRIu64 " ", progress->id);

@@ -158,18 +158,17 @@ times_span(int64_t ms, char buf[static TIMES_TEXT_LEN])
 	return buf;
 }
 
-char *
+const char *
 times_local(const char *rfc3339, char buf[static TIMES_TEXT_LEN])
 {
 	int64_t ms;
 	struct tm tm;
 	time_t when;
 
-	snprintf(buf, TIMES_TEXT_LEN, "%s", rfc3339);
 	if (!message_time_parse(rfc3339, &ms))
-		return buf;
+		return rfc3339;
 	when = (time_t)(ms / 1000);
-	if (localtime_r(&when, &tm))
-		strftime(buf, TIMES_TEXT_LEN, "%m-%d %H:%M:%S", &tm);
+	if (!localtime_r(&when, &tm) || strftime(buf, TIMES_TEXT_LEN, "%m-%d %H:%M:%S", &tm) == 0)
+		return rfc3339;
 	return buf;
 }

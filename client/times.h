@@ -25,7 +25,7 @@ bool times_parse_when(const char *text, int64_t now_ms, bool past, int64_t *ret_
 char *times_clock(int64_t ms, char buf[static TIMES_TEXT_LEN]);
 /* "850 ms", "42 s", "3m10s", "2d04h": how long something was. */
 char *times_span(int64_t ms, char buf[static TIMES_TEXT_LEN]);
-/* RFC 3339 text as a short local time; as it is when it is none. */
-char *times_local(const char *rfc3339, char buf[static TIMES_TEXT_LEN]);
+/* RFC 3339 text as a short local time in buf; itself when it is none. */
+const char *times_local(const char *rfc3339, char buf[static TIMES_TEXT_LEN]);
 
 #endif
