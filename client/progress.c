@@ -110,7 +110,7 @@ progress_text(const struct progress *progress, int64_t now_ms, char *ret, size_t
 		snprintf(attempt, sizeof(attempt), " (attempt %" PRId64 ")", progress->attempt);
 	times_clock(now_ms - progress->started_ms, clock);
 	snprintf(ret, size, "%s%s%s%s%s%s%s", id, progress->state[0] ? progress->state : "waiting",
-		 words ? " · " : "", progress->words, attempt,
+		 words ? " · " : "", words ? progress->words : "", attempt,
 		 now_ms > progress->started_ms ? " · " : "",
 		 now_ms > progress->started_ms ? clock : "");
 }
