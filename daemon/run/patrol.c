@@ -145,8 +145,9 @@ patrol_spill(struct runner *runner, struct ephemera *ephemera)
 	TAILQ_REMOVE(&runner->unsent, ephemera, link);
 	lanes_leave(runner->lanes, job);
 	job->moving = true;
+	*spilled = (struct spilled){ runner, job->id };
 	store_submit(runner->store, &ephemera->row, &lane, TAKE(ephemera->body), ephemera->body_len,
-		     runner_on_spilled, runner);
+		     runner_on_spilled, spilled);
 }
 
 static void
