@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define ROUND 1000u /* jobs a request with a filter does at most */
+
 static bool
 has_filter(const struct request *request)
 {
@@ -69,28 +71,49 @@ put_job(struct session *session, const struct message *job)
 	return forebay_err_exit_code(err);
 }
 
+/* One request's worth. The first id in it tells whether a round was a new one. */
+static int
+put_jobs(struct session *session, const struct message *reply, size_t *ret_count,
+	 int64_t *ret_first)
+{
+	int worst = 0;
+
+	*ret_count = message_count(reply, "jobs");
+	*ret_first = 0;
+	for (size_t i = 0; i < *ret_count; i++) {
+		const struct message *job = message_item(reply, "jobs", i);
+
+		if (!job)
+			continue;
+		if (i == 0)
+			*ret_first = message_int(job, "id", 0);
+		worst = MAX(worst, put_job(session, job));
+	}
+	return worst;
+}
+
 static int
 run(struct session *session, struct arguments *arguments, enum forebay_verb verb, const char *doing)
 {
+	int64_t first = 0, before;
 	struct reply reply;
-	size_t count, refused;
+	size_t count;
 	int code, worst = 0;
 
 	if (!choose(session, arguments, doing, &code))
 		return code;
-	/* By filter the daemon does a thousand at a time. */
+	/* By filter the daemon does a thousand at a time. Retried jobs match again. */
 	do {
 		if (!command_call(session, arguments, verb, &reply, &code))
 			return code;
-		count = message_count(reply.message, "jobs");
-		refused = 0;
-		for (size_t i = 0; i < count; i++) {
-			code = put_job(session, message_item(reply.message, "jobs", i));
-			refused += code != 0;
-			worst = MAX(worst, code);
-		}
+		before = first;
+		code = put_jobs(session, reply.message, &count, &first);
+		worst = MAX(worst, code);
 		reply_clear(&reply);
-	} while (arguments->request.all && verb != FOREBAY_VERB_RETRY && count > refused);
+	} while (arguments->request.all && verb != FOREBAY_VERB_RETRY && count == ROUND &&
+		 first != before);
+	if (verb == FOREBAY_VERB_RETRY && arguments->request.all && count == ROUND)
+		output_note(&session->out, "only the newest %u that match were retried", ROUND);
 	return worst;
 }
 
