@@ -76,7 +76,7 @@ static int
 put_jobs(struct session *session, const struct message *reply, size_t *ret_count,
 	 int64_t *ret_first)
 {
-	int worst = 0;
+	int code, worst = 0;
 
 	*ret_count = message_count(reply, "jobs");
 	*ret_first = 0;
@@ -87,7 +87,8 @@ put_jobs(struct session *session, const struct message *reply, size_t *ret_count
 			continue;
 		if (i == 0)
 			*ret_first = message_int(job, "id", 0);
-		worst = MAX(worst, put_job(session, job));
+		code = put_job(session, job);
+		worst = MAX(worst, code);
 	}
 	return worst;
 }
