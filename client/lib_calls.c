@@ -50,7 +50,8 @@ call_wait(struct forebay *f, struct call *call, int timeout_ms)
 	int err;
 
 	while (!call->done) {
-		int left_ms = timeout_ms < 0 ? -1 : (int)MAX(until_ms - lib_now_ms(), 0);
+		int64_t now_ms = lib_now_ms();
+		int left_ms = timeout_ms < 0 ? -1 : (int)MAX(until_ms - now_ms, 0);
 
 		err = forebay_next(f, left_ms, &event);
 		if (err)
