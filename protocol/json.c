@@ -62,7 +62,8 @@ skip_space(struct scan *s)
 {
 	const uint8_t *p = s->p;
 
-	while (p < s->end && (*p == ' ' || *p == '\n' || *p == '\t' || *p == '\r'))
+	/* Mostly there is none: one comparison settles that. */
+	while (p < s->end && *p <= ' ' && (*p == ' ' || *p == '\n' || *p == '\t' || *p == '\r'))
 		p++;
 	s->p = p;
 }
