@@ -94,12 +94,17 @@ $(OUT)/forebayd: $(call objects,daemon) $(room_archives)
 	$(if $(V),,@echo "  LD    $@")
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
-CLIENT_LIB = $(OUT)/client/forebay.o $(call objects,protocol)
-CLIENT_CMD = $(filter-out $(OUT)/client/forebay.o,$(call objects,client))
+LIB_SOURCES = client/forebay.c $(wildcard client/lib_*.c)
+CLIENT_LIB  = $(LIB_SOURCES:%.c=$(OUT)/%.o) $(call objects,protocol)
+CLIENT_CMD  = $(filter-out $(CLIENT_LIB) $(OUT)/client/main.o,$(call objects,client))
 # The command is one of the library's users: it links it like anybody else.
-$(OUT)/forebay: $(CLIENT_CMD) $(OUT)/libforebay.a $(call archive,explain)
+CLIENT_ARCHIVES = $(call archive,command) $(OUT)/libforebay.a $(call archive,explain)
+$(OUT)/forebay: $(OUT)/client/main.o $(CLIENT_ARCHIVES)
 	$(if $(V),,@echo "  LD    $@")
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(shell pkg-config --libs json-c) -lm
+
+$(call archive,command): $(CLIENT_CMD)
+	@rm -f $@; ar rcs $@ $^
 
 # `forebay explain` prints the table the daemon acts on; the table is data.
 $(call archive,explain): $(OUT)/daemon/claude/errors.o
@@ -122,16 +127,30 @@ $(OUT)/libgate-sim.so: $(OUT)/daemon/gate/gate.o
 	$(if $(V),,@echo "  LD    $@")
 	$(Q)$(CC) -shared $(SANFLAGS) -o $@ $^ -lm
 
-$(OUT)/tests/unit/%: $(OUT)/tests/unit/%.o $(room_archives)
+# Tests of the client have client or cli in their names, and link its archives.
+CLIENT_TESTS = $(call tests_of,tests/unit,test_cli)
+CLIENT_FUZZ  = $(call tests_of,tests/fuzz,fuzz_cli)
+LIB_TESTS    = $(call tests_of,tests/unit,test_client)
+$(LIB_TESTS): $(OUT)/tests/unit/fake_daemon.o
+$(CLIENT_TESTS) $(LIB_TESTS): $(OUT)/%: $(OUT)/%.o $(CLIENT_ARCHIVES)
 	$(if $(V),,@echo "  LD    $@")
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
 
-$(OUT)/tests/bench/%: $(OUT)/tests/bench/%.o $(room_archives) $(OUT)/libforebay.a
+$(filter-out $(CLIENT_TESTS) $(LIB_TESTS),$(UNIT_TESTS)): $(OUT)/%: $(OUT)/%.o $(room_archives)
+	$(if $(V),,@echo "  LD    $@")
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
+
+$(BENCHES): $(OUT)/%: $(OUT)/%.o $(room_archives) $(OUT)/libforebay.a
 	$(if $(V),,@echo "  LD    $@")
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
 # A fuzz target with a main that replays its corpus; `make fuzz` uses libFuzzer.
-$(OUT)/tests/fuzz/%: $(OUT)/tests/fuzz/%.o $(OUT)/tests/fuzz/replay.o $(room_archives)
+$(CLIENT_FUZZ): $(OUT)/%: $(OUT)/%.o $(OUT)/tests/fuzz/replay.o $(CLIENT_ARCHIVES)
+	$(if $(V),,@echo "  LD    $@")
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
+$(filter-out $(CLIENT_FUZZ),$(FUZZ_REPLAY)): $(OUT)/%: $(OUT)/%.o $(OUT)/tests/fuzz/replay.o \
+		$(room_archives)
 	$(if $(V),,@echo "  LD    $@")
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 

@@ -452,8 +452,7 @@ build(struct daemon *daemon)
 		return false;
 	daemon->runner = runner_new(daemon->base, daemon->config, daemon->store, daemon->loop,
 				    &runner_events, daemon);
-	if (!daemon->secret)
-		runner_set_key(daemon->runner, daemon->key_why);
+	runner_set_key(daemon->runner, daemon->secret ? NULL : daemon->key_why);
 	daemon->server = server_new(daemon->base, daemon->config, daemon->store, daemon->runner,
 				    &server_events, daemon);
 	add_events(daemon);

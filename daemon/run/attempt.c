@@ -122,7 +122,10 @@ tell_bytes(struct attempt *attempt, const uint8_t *data, size_t len)
 	uint64_t id = attempt->job->id;
 	struct watch_news news = { .kind = WATCH_BYTES, .id = id, .state = FOREBAY_JOB_RUNNING };
 
-	if (!live_append(runner->live, id, data, len))
+	if (attempt->lost)
+		return;
+	attempt->lost = !live_append(runner->live, id, data, len);
+	if (attempt->lost)
 		news.kind = WATCH_LOST;
 	watch_notify(runner->watch, &news);
 }

@@ -51,6 +51,7 @@ struct attempt {
 	bool left;
 	bool failed_event; /* the stream said "error" */
 	bool broken;	   /* the stream cannot be read */
+	bool lost;	   /* followers were told that no more bytes are kept */
 	struct answer_headers headers;
 	struct answer answer; /* of an error event, and in the end of any failure */
 	struct sse sse;

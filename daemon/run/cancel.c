@@ -1,9 +1,11 @@
 /*
  * cancel.c - end a job its owner does not want any more, wherever it stands.
  *
- * The disk decides: the move is a compare-and-set, ordered behind whatever is
- * already on its way there. A running job is given up first; then the answer to
- * the move says CANCELED, or the final state that won.
+ * The disk decides: the move is a compare-and-set. A running job is given up
+ * first; then the answer to the move says CANCELED, or the final state that
+ * won. While a start or an end of the job is on its way to the disk the cancel
+ * waits for it to land. Nothing happens inside runner_cancel() itself: watchers
+ * call it while they are being told.
  */
 #include "daemon/base/clock.h"
 #include "daemon/base/log.h"
@@ -21,7 +23,8 @@ struct cancel {
 	uint64_t id;
 	uid_t scope; /* whose jobs may be touched; (uid_t)-1: all */
 	runner_cancel_fn *done;
-	void *arg; /* borrowed */
+	void *arg;		  /* borrowed */
+	TAILQ_ENTRY(cancel) link; /* among those that wait for a job to land */
 };
 
 static void ask_disk(struct cancel *cancel);
@@ -75,7 +78,8 @@ end_ephemeral(struct runner *runner, struct job *job)
 				 .error = FOREBAY_ERR_CANCELED,
 				 .result = &result };
 
-	end.attempt.ended_ms = clock_wall_ms();
+	ephemera->row.ended_ms = clock_wall_ms();
+	ephemera->row.head.tries = job->tries;
 	store_record(runner->store, &ephemera->row, &lane, &end, NULL, NULL);
 	runner_move(runner, &(struct moved){ .id = job->id,
 					     .job = job,
@@ -94,22 +98,65 @@ ask_disk(struct cancel *cancel)
 
 	if (job && cancel->scope != (uid_t)-1 && job->lane->owner->uid != cancel->scope)
 		job = NULL; /* not theirs: the disk says so */
-	if (job && job->attempt && !job->moving)
+	if (job && job->moving) {
+		job->cancel_wanted = job->attempt != NULL;
+		TAILQ_INSERT_TAIL(&runner->cancels, cancel, link);
+		return;
+	}
+	if (job && job->attempt)
 		attempt_abort(job->attempt, ATTEMPT_CANCELED);
-	else if (job && job->attempt)
-		job->cancel_wanted = true;
-	else if (job && job->ephemeral && !job->moving)
+	else if (job && job->ephemeral)
 		end_ephemeral(runner, job);
 	store_move(runner->store, cancel->id, cancel->scope, OPEN_STATES, FOREBAY_JOB_CANCELED,
 		   FOREBAY_ERR_CANCELED, clock_wall_ms(), runner_on_canceled, cancel);
 }
 
 void
+cancel_resume(struct runner *runner, uint64_t id)
+{
+	struct cancel_list all = TAILQ_HEAD_INITIALIZER(all);
+	struct cancel *cancel;
+
+	TAILQ_CONCAT(&all, &runner->cancels, link);
+	while ((cancel = TAILQ_FIRST(&all))) {
+		TAILQ_REMOVE(&all, cancel, link);
+		if (cancel->id == id)
+			ask_disk(cancel);
+		else
+			TAILQ_INSERT_TAIL(&runner->cancels, cancel, link);
+	}
+}
+
+void
+cancel_free_all(struct runner *runner)
+{
+	struct cancel *cancel;
+
+	while ((cancel = TAILQ_FIRST(&runner->cancels))) {
+		TAILQ_REMOVE(&runner->cancels, cancel, link);
+		free(cancel);
+	}
+}
+
+static void
+runner_on_cancel_turn(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	ask_disk(arg);
+}
+
+void
 runner_cancel(struct runner *runner, const struct caller *caller, uint64_t id,
 	      runner_cancel_fn *done, void *arg)
 {
+	static const struct timeval now = { 0, 0 };
 	struct cancel *cancel = must_alloc(sizeof(*cancel));
 
-	*cancel = (struct cancel){ runner, id, caller->admin ? (uid_t)-1 : caller->uid, done, arg };
-	ask_disk(cancel);
+	*cancel = (struct cancel){ .runner = runner,
+				   .id = id,
+				   .scope = caller->admin ? (uid_t)-1 : caller->uid,
+				   .done = done,
+				   .arg = arg };
+	event_base_once(runner->base, -1, EV_TIMEOUT, runner_on_cancel_turn, cancel, &now);
 }

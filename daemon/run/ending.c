@@ -26,16 +26,17 @@
 /* What the ledger and the metrics make of a class. */
 static const struct ending_row {
 	const char *outcome;
+	bool counts; /* against the job's attempts */
 	uint64_t *counter;
 } rows[API_CLASS_COUNT] = {
-	[API_SUCCESS] = { "succeeded", &metrics.attempts_succeeded_total },
-	[API_OVERLOADED] = { "overloaded", &metrics.attempts_overloaded_total },
-	[API_RATE_LIMITED] = { "limited", &metrics.attempts_limited_total },
-	[API_BILLING] = { "billing", &metrics.attempts_refused_total },
-	[API_FAULT] = { "fault", &metrics.attempts_faulted_total },
-	[API_AUTH] = { "auth", &metrics.attempts_refused_total },
-	[API_MODEL] = { "model", &metrics.attempts_refused_total },
-	[API_REQUEST] = { "request", &metrics.attempts_refused_total },
+	[API_SUCCESS] = { "succeeded", true, &metrics.attempts_succeeded_total },
+	[API_OVERLOADED] = { "overloaded", false, &metrics.attempts_overloaded_total },
+	[API_RATE_LIMITED] = { "limited", false, &metrics.attempts_limited_total },
+	[API_BILLING] = { "billing", false, &metrics.attempts_refused_total },
+	[API_FAULT] = { "fault", true, &metrics.attempts_faulted_total },
+	[API_AUTH] = { "auth", false, &metrics.attempts_refused_total },
+	[API_MODEL] = { "model", true, &metrics.attempts_refused_total },
+	[API_REQUEST] = { "request", true, &metrics.attempts_refused_total },
 };
 
 static const char *
@@ -178,9 +179,6 @@ again_after_fault(struct attempt *attempt, const struct answer *answer)
 	struct job *job = attempt->job;
 	int64_t rest;
 
-	/* Without a connection nothing was tried: it does not count. */
-	attempt->end.attempt.counted = attempt->left;
-	attempt->end.attempts = (uint16_t)(job->attempts + attempt->left);
 	job->refusals++;
 	rest =
 	    job_rest_ms(job->refusals, config->retry_min_ms, config->retry_max_ms, clock_random());
@@ -267,6 +265,9 @@ decide(struct attempt *attempt, const struct answer *answer)
 		return;
 	}
 	end->attempt.outcome = rows[class].outcome;
+	/* Without a connection nothing was tried: that does not count either. */
+	end->attempt.counted = rows[class].counts && attempt->left;
+	end->attempts = (uint16_t)(job->attempts + end->attempt.counted);
 	(*rows[class].counter)++;
 	if (!answer) {
 		take_answer(attempt);
@@ -290,6 +291,7 @@ landed(struct attempt *attempt, const uint8_t *body, size_t body_len)
 	struct job *job = attempt->job;
 	struct store_end *end = &attempt->end;
 	bool again = end->to == FOREBAY_JOB_QUEUED;
+	uint64_t id = job->id;
 
 	job->attempts = end->attempts;
 	job->attempt = NULL;
@@ -310,8 +312,11 @@ landed(struct attempt *attempt, const uint8_t *body, size_t body_len)
 	job->attempt = NULL;
 	if (again)
 		lanes_rest(runner->lanes, job);
-	else
+	if (again && job->ephemeral)
+		ephemera_wait(runner, job->ephemera);
+	if (!again)
 		runner_drop_job(runner, job);
+	cancel_resume(runner, id);
 	runner_kick(runner);
 	runner_check_drained(runner);
 }
@@ -327,6 +332,7 @@ runner_on_finished(enum forebay_err err, struct store_reply *reply, void *arg)
 		/* Bounded: without room on disk no further job is started either. */
 		attempt->end.body = TAKE(reply->body);
 		TAILQ_INSERT_TAIL(&runner->stuck, attempt, link);
+		runner_check_drained(runner);
 		return;
 	}
 	if (err || (!reply->moved && !attempt->job->ephemeral))
@@ -351,6 +357,7 @@ record_ephemeral(struct attempt *attempt)
 	end.body = end.raw = NULL;
 	end.body_len = end.raw_len = 0;
 	ephemera->row.started_ms = attempt->started_ms;
+	ephemera->row.ended_ms = end.attempt.ended_ms;
 	ephemera->row.head.tries = job->tries;
 	store_record(attempt->runner->store, &ephemera->row, &lane, &end, NULL, NULL);
 }
@@ -359,6 +366,7 @@ static void
 send_to_disk(struct attempt *attempt)
 {
 	struct runner *runner = attempt->runner;
+	struct store_end end;
 
 	if (attempt->job->ephemeral) {
 		if (attempt->end.to != FOREBAY_JOB_QUEUED)
@@ -368,26 +376,35 @@ send_to_disk(struct attempt *attempt)
 	}
 	attempt->job->moving = true;
 	TAILQ_INSERT_TAIL(&runner->ending, attempt, link);
-	store_finish(runner->store, &attempt->end, runner_on_finished, attempt);
-	attempt->end.body = NULL; /* taken */
-	attempt->end.raw = NULL;
+	/* The body comes back with the answer; of the raw bytes we keep our own. */
+	end = attempt->end;
+	if (end.raw) {
+		end.raw = must_alloc(end.raw_len);
+		memcpy(end.raw, attempt->end.raw, end.raw_len);
+	}
+	store_finish(runner->store, &end, runner_on_finished, attempt);
+	attempt->end.body = NULL;
 }
 
 void
-runner_writable(struct runner *runner, bool writable)
+runner_retry_stuck(struct runner *runner)
 {
 	struct attempt *attempt;
 	struct attempt_list stuck = TAILQ_HEAD_INITIALIZER(stuck);
 
-	if (!writable)
-		return;
 	TAILQ_CONCAT(&stuck, &runner->stuck, link);
 	while ((attempt = TAILQ_FIRST(&stuck))) {
 		TAILQ_REMOVE(&stuck, attempt, link);
 		send_to_disk(attempt);
 	}
-	for (struct lane *lane = NULL; (lane = lanes_next_lane(runner->lanes, lane));)
-		runner_refill(runner, lane);
+}
+
+void
+runner_writable(struct runner *runner, bool writable)
+{
+	if (!writable)
+		return;
+	runner_retry_stuck(runner);
 	runner_kick(runner);
 }
 

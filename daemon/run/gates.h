@@ -73,10 +73,11 @@ uint32_t gates_expect_output(struct gates *gates, const char *model, int64_t max
  * for "batches", which has no gate yet. reason may be NULL. */
 MUST_CHECK enum forebay_err gates_hold(struct gates *gates, const char *target, double until,
 				       const char *reason);
+/* NOT_ALLOWED: "key", when there is no key to send with. */
 MUST_CHECK enum forebay_err gates_release(struct gates *gates, const char *target);
 
 /* There is no usable key: its gate is closed and says why. NULL: there is one
- * (again); a new key also ends a refusal of the old one. */
+ * (again), which also ends a refusal of the one before; not a billing pause. */
 void gates_key_missing(struct gates *gates, const char *why);
 
 struct gates_row {

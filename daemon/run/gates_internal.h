@@ -40,6 +40,7 @@ struct gates {
 	struct pace pace; /* of all models together */
 	char host_reason[128], key_reason[512];
 	bool dirty, host_dirty, key_dirty;
+	bool key_missing; /* closed because there is nothing to send with */
 };
 
 /* Made when new. */

@@ -69,7 +69,9 @@ gates_release(struct gates *gates, const char *target)
 		gates->host_reason[0] = '\0';
 		gates->host_dirty = found = true;
 	}
-	if (is_target(target, KEY_NAME)) {
+	if (strcmp(target, KEY_NAME) == 0 && gates->key_missing)
+		return FOREBAY_ERR_NOT_ALLOWED;
+	if (is_target(target, KEY_NAME) && !gates->key_missing) {
 		gate_release(&gates->key);
 		gates->key_reason[0] = '\0';
 		gates->key_dirty = found = true;
@@ -87,10 +89,11 @@ gates_release(struct gates *gates, const char *target)
 void
 gates_key_missing(struct gates *gates, const char *why)
 {
+	gates->key_missing = why != NULL;
 	if (why)
 		gate_close(&gates->key, INFINITY, GATE_WHY_KEY);
-	else if (gates->key.closed_why == GATE_WHY_HAND)
-		return; /* held by hand: a start or a reload does not release it */
+	else if (gates->key.closed_why != GATE_WHY_KEY)
+		return; /* by hand, or a billing pause: no key of ours ends that */
 	else
 		gate_release(&gates->key);
 	set_reason(gates->key_reason, sizeof(gates->key_reason), why);
@@ -142,23 +145,25 @@ gates_words(struct gates *gates, const char *name, double now, char *buf, size_t
 	struct model_gate *model = gates_model(gates, name, now);
 	char words[GATE_DESCRIPTION_LEN];
 	const struct {
-		const char *name;
+		const char *name, *reason;
 		const struct gate *gate;
 		const struct gate_config *config;
 	} all[] = {
-		{ "the key", &gates->key, &gates->host_config },
-		{ "the API's host", &gates->host, &gates->host_config },
-		{ model->name, &model->gate, &model->gate_config },
+		{ "the key", gates->key_reason, &gates->key, &gates->host_config },
+		{ "the API's host", gates->host_reason, &gates->host, &gates->host_config },
+		{ model->name, model->reason, &model->gate, &model->gate_config },
 	};
 
 	buf[0] = '\0';
 	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
 		enum gate_weather weather = gate_weather_of(all[i].gate, all[i].config, now);
+		bool reasoned = weather == GATE_HELD && all[i].reason[0];
 
 		if (weather == GATE_OPEN)
 			continue;
 		gate_describe(all[i].gate, all[i].config, now, words, sizeof(words));
-		snprintf(buf, len, "%s %s", all[i].name, words);
+		snprintf(buf, len, "%s %s%s%s", all[i].name, words, reasoned ? ": " : "",
+			 reasoned ? all[i].reason : "");
 		break;
 	}
 	return buf;

@@ -62,6 +62,7 @@ give_back(const struct intake *intake)
 {
 	struct owner *owner = intake->lane->owner;
 
+	intake->runner->pending--;
 	owner->pending--;
 	owner->bytes -= intake->head.body_len;
 }
@@ -99,18 +100,14 @@ ask_limits(struct runner *runner, const struct caller *caller, struct owner *own
 {
 	struct config_limits limits =
 	    config_limits_of(runner->config, caller->uid, caller->groups, caller->group_count);
-	uint64_t pending = 0;
 	enum forebay_err err;
 	const char *reason;
 
 	intake_limits(owner, &limits);
-	for (int state = 0; state < FOREBAY_JOB_STATE_COUNT; state++)
-		if (!forebay_job_state_is_final(state))
-			pending += runner->counts[state];
-	if (pending >= runner->config->max_jobs) {
+	if (runner->pending >= runner->config->max_jobs) {
 		snprintf(why, RUNNER_WHY_LEN,
-			 "%" PRIu64 " unfinished jobs, [queue] max_jobs is %" PRIu64, pending,
-			 runner->config->max_jobs);
+			 "%" PRIu64 " unfinished jobs, [queue] max_jobs is %" PRIu64,
+			 runner->pending, runner->config->max_jobs);
 		return FOREBAY_ERR_QUEUE_FULL;
 	}
 	err = store_accepts(runner->store, &reason);
@@ -243,7 +240,8 @@ make_ephemera(struct runner *runner, const struct store_job *row, uint8_t *body,
 	ephemera->row.model = ephemera->model;
 	ephemera->row.chain = ephemera->chain;
 	ephemera->row.ephemeral = true;
-	ephemera->spill_ms = clock_mono_ms() + runner->config->spill_after_ms;
+	TAILQ_INSERT_TAIL(&runner->ephemeral, ephemera, link_all);
+	ephemera_wait(runner, ephemera);
 	runner->ephemeral_bytes += len;
 	return ephemera;
 }
@@ -280,7 +278,6 @@ enter_ephemeral(struct runner *runner, struct lane *lane, const struct store_job
 	ephemera->once = once;
 	ephemera->job = job;
 	ephemera->row.route = lane->route->text;
-	TAILQ_INSERT_TAIL(&runner->unsent, ephemera, link);
 	runner_count_new(runner, lane, FOREBAY_JOB_QUEUED, row->head.body_len);
 	(void)lanes_enter(runner->lanes, job);
 	intake_reserve_ids(runner);
@@ -314,6 +311,7 @@ enter(struct runner *runner, const struct caller *caller, const struct order *or
 		free(body);
 		return err;
 	}
+	runner->pending++;
 	owner->pending++;
 	owner->bytes += len;
 	if (order->class == FOREBAY_CLASS_INTERACTIVE)
@@ -395,6 +393,11 @@ enter_again(struct retry *retry, const struct store_job *job, char why[static RU
 	if (!forebay_job_state_is_final(job->state)) {
 		snprintf(why, RUNNER_WHY_LEN, "job %" PRIu64 " is %s; only an ended one is retried",
 			 job->head.id, forebay_job_state_name(job->state));
+		return FOREBAY_ERR_BAD_REQUEST;
+	}
+	if (job->ephemeral) {
+		snprintf(why, RUNNER_WHY_LEN,
+			 "job %" PRIu64 " was ephemeral: its body was not kept", job->head.id);
 		return FOREBAY_ERR_BAD_REQUEST;
 	}
 	if (runner->draining)

@@ -66,7 +66,8 @@ tell(struct runner *runner, const struct moved *moved, bool final)
 
 	if (moved->job) {
 		news.model = moved->lane->route->models[0];
-		news.attempt = moved->job->tries;
+		news.attempts = moved->job->attempts;
+		news.tries = moved->job->tries;
 		news.created_ms = moved->job->created_ms;
 	}
 	watch_notify(runner->watch, &news);
@@ -93,10 +94,13 @@ runner_move(struct runner *runner, const struct moved *moved)
 	}
 	if (final) {
 		count_end(moved->to);
+		runner->pending--;
 		lane->owner->pending--;
 		lane->owner->bytes -= moved->body_len;
 	}
 	tell(runner, moved, final);
+	if (moved->from == FOREBAY_JOB_QUEUED)
+		runner_refill(runner, lane);
 	if (!final)
 		return;
 	live_end(runner->live, moved->id);
@@ -106,10 +110,28 @@ runner_move(struct runner *runner, const struct moved *moved)
 }
 
 void
+ephemera_wait(struct runner *runner, struct ephemera *ephemera)
+{
+	ephemera->spill_ms = clock_mono_ms() + runner->config->spill_after_ms;
+	ephemera->listed = true;
+	TAILQ_INSERT_TAIL(&runner->unsent, ephemera, link);
+}
+
+void
+ephemera_unlist(struct runner *runner, struct ephemera *ephemera)
+{
+	if (ephemera->listed)
+		TAILQ_REMOVE(&runner->unsent, ephemera, link);
+	ephemera->listed = false;
+}
+
+void
 ephemera_free(struct runner *runner, struct ephemera *ephemera)
 {
 	if (!ephemera)
 		return;
+	ephemera_unlist(runner, ephemera);
+	TAILQ_REMOVE(&runner->ephemeral, ephemera, link_all);
 	if (ephemera->body)
 		runner->ephemeral_bytes -= ephemera->body_len;
 	free(ephemera->body);
@@ -128,8 +150,6 @@ runner_drop_job(struct runner *runner, struct job *job)
 {
 	struct ephemera *ephemera = job->ephemera;
 
-	if (ephemera && job->tries == 0 && job->ephemeral)
-		TAILQ_REMOVE(&runner->unsent, ephemera, link);
 	ephemera_free(runner, ephemera);
 	lanes_drop(runner->lanes, job);
 }

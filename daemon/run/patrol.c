@@ -109,7 +109,8 @@ static void
 runner_on_spilled(enum forebay_err err, struct store_reply *reply, void *arg)
 {
 	struct runner *runner = ((struct spilled *)arg)->runner;
-	struct job *job = lanes_find(runner->lanes, ((struct spilled *)arg)->id);
+	uint64_t id = ((struct spilled *)arg)->id;
+	struct job *job = lanes_find(runner->lanes, id);
 	struct ephemera *ephemera = job ? job->ephemera : NULL;
 
 	free(arg);
@@ -119,8 +120,7 @@ runner_on_spilled(enum forebay_err err, struct store_reply *reply, void *arg)
 	if (err) {
 		/* The disk will not have it: it stays what it was, in memory. */
 		ephemera->body = TAKE(reply->body);
-		ephemera->spill_ms = clock_mono_ms() + runner->config->spill_after_ms;
-		TAILQ_INSERT_TAIL(&runner->unsent, ephemera, link);
+		ephemera_wait(runner, ephemera);
 	} else {
 		job->ephemeral = false;
 		job->ephemera = NULL;
@@ -129,6 +129,7 @@ runner_on_spilled(enum forebay_err err, struct store_reply *reply, void *arg)
 		patrol_expect(runner, job->deadline_ms);
 	}
 	(void)lanes_enter(runner->lanes, job);
+	cancel_resume(runner, id);
 	runner_kick(runner);
 }
 
@@ -142,8 +143,10 @@ patrol_spill(struct runner *runner, struct ephemera *ephemera)
 				   .class = job->lane->class,
 				   .route = job->lane->route->text };
 
-	TAILQ_REMOVE(&runner->unsent, ephemera, link);
+	ephemera_unlist(runner, ephemera);
 	lanes_leave(runner->lanes, job);
+	ephemera->row.head.tries = job->tries;
+	ephemera->row.head.attempts = job->attempts;
 	job->moving = true;
 	*spilled = (struct spilled){ runner, job->id };
 	store_submit(runner->store, &ephemera->row, &lane, TAKE(ephemera->body), ephemera->body_len,
@@ -190,6 +193,16 @@ runner_on_swept(enum forebay_err err, struct store_reply *reply, void *arg)
 	store_sweep(runner->store, clock_wall_ms(), SWEEP_LIMIT, runner_on_swept, runner);
 }
 
+/* Whatever was missed, a refused read or a window that was canceled whole. */
+static void
+refill_all(struct runner *runner)
+{
+	for (struct lane *lane = NULL; (lane = lanes_next_lane(runner->lanes, lane));)
+		runner_refill(runner, lane);
+	/* The reserve for interactive jobs and daily quotas end by the clock. */
+	runner_kick(runner);
+}
+
 static void
 runner_on_second(evutil_socket_t fd, short what, void *arg)
 {
@@ -199,6 +212,8 @@ runner_on_second(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	spill(runner, clock_mono_ms());
+	runner_retry_stuck(runner);
+	refill_all(runner);
 	gates_save(runner->gates, now, (double)clock_wall_ms() / 1000.0 - now, save_gate, runner);
 	if (runner->seconds++ % SWEEP_EVERY == 0 && !runner->sweeping) {
 		runner->sweeping = true;
@@ -249,7 +264,8 @@ runner_drain(struct runner *runner, int64_t timeout_ms)
 	runner->draining = true;
 	for (ephemera = TAILQ_FIRST(&runner->unsent); ephemera; ephemera = next) {
 		next = TAILQ_NEXT(ephemera, link);
-		patrol_spill(runner, ephemera);
+		if (!ephemera->once)
+			patrol_spill(runner, ephemera);
 	}
 	/* Also when nothing runs: drained is told from the loop. */
 	event_add(runner->drain_timer, runner->in_flight > 0 ? &tv : &(struct timeval){ 0, 0 });
@@ -265,15 +281,20 @@ runner_set_key(struct runner *runner, const char *why)
 /* --- life ------------------------------------------------------------------------------------- */
 
 void
-patrol_begin(struct runner *runner)
+patrol_new(struct runner *runner)
 {
-	static const struct timeval second = { 1, 0 };
-
 	runner->due = event_new(runner->base, -1, 0, runner_on_due, runner);
 	runner->second = event_new(runner->base, -1, EV_PERSIST, runner_on_second, runner);
 	runner->drain_timer = event_new(runner->base, -1, 0, runner_on_drain_timeout, runner);
 	if (!runner->due || !runner->second || !runner->drain_timer)
 		fatal("out of memory");
+}
+
+void
+patrol_begin(struct runner *runner)
+{
+	static const struct timeval second = { 1, 0 };
+
 	event_add(runner->second, &second);
 	arm_due(runner);
 	intake_reserve_ids(runner);

@@ -17,7 +17,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define STORAGE_REST_MS 1000 /* a job whose start the disk refused */
+#define STORAGE_REST_MS 1000  /* a job whose start the disk refused */
+#define DAMAGED_REST_MS 60000 /* one that cannot be read */
 
 void
 runner_kick(struct runner *runner)
@@ -93,17 +94,20 @@ runner_on_wake(evutil_socket_t fd, short what, void *arg)
 
 /* Back into its lane after a rest, as if it had not been chosen. */
 static void
-unstart(struct runner *runner, struct attempt *attempt)
+unstart(struct runner *runner, struct attempt *attempt, int64_t rest_ms)
 {
 	struct job *job = attempt->job;
 
 	gates_unsent(runner->gates, &attempt->pass, clock_mono());
 	runner_slot_freed(runner, attempt);
+	schedule_settle(job, 0);
+	job->tries--;
 	job->attempt = NULL;
-	job->moving = false;
-	job->rest_until_ms = clock_mono_ms() + STORAGE_REST_MS;
+	job->moving = job->cancel_wanted = false;
+	job->rest_until_ms = clock_mono_ms() + rest_ms;
 	lanes_rest(runner->lanes, job);
 	attempt_free(attempt);
+	cancel_resume(runner, job->id);
 }
 
 /* Somebody else moved it first: cancel, or its deadline. */
@@ -111,12 +115,15 @@ static void
 lost_race(struct runner *runner, struct attempt *attempt)
 {
 	struct job *job = attempt->job;
+	uint64_t id = job->id;
 
 	gates_unsent(runner->gates, &attempt->pass, clock_mono());
 	runner_slot_freed(runner, attempt);
+	schedule_settle(job, 0);
 	attempt_free(attempt);
 	job->attempt = NULL;
 	runner_drop_job(runner, job);
+	cancel_resume(runner, id);
 }
 
 static void
@@ -156,7 +163,12 @@ runner_on_started(enum forebay_err err, struct store_reply *reply, void *arg)
 	struct runner *runner = attempt->runner;
 
 	if (err) {
-		unstart(runner, attempt);
+		/* Without its body, a damaged row: said, and asked again in a while. */
+		if (err != FOREBAY_ERR_STORAGE)
+			log_with(LOG_LEVEL_ERROR, LOG_FIELDS(.job_id = attempt->job->id),
+				 "cannot be started: %s", forebay_err_text(err));
+		unstart(runner, attempt,
+			err == FOREBAY_ERR_STORAGE ? STORAGE_REST_MS : DAMAGED_REST_MS);
 		return;
 	}
 	if (!reply->moved) {
@@ -193,8 +205,7 @@ runner_start_job(struct runner *runner, struct job *job, double now)
 	lane->owner->running++;
 	TAILQ_INSERT_TAIL(&runner->running, attempt, link);
 	if (job->ephemeral) {
-		if (job->tries == 1)
-			TAILQ_REMOVE(&runner->unsent, ephemera, link);
+		ephemera_unlist(runner, ephemera);
 		go(runner, attempt, &ephemera->row, ephemera->body, ephemera->body_len);
 	} else {
 		start_on_disk(runner, attempt);
@@ -244,7 +255,7 @@ runner_on_window(enum forebay_err err, struct store_reply *reply, void *arg)
 	struct runner *runner = refill->runner;
 
 	if (err && refill->generation == refill->lane->generation)
-		refill->lane->refilling = false; /* asked again when the lane is used next */
+		refill->lane->refilling = false; /* asked again within a second */
 	if (!err) {
 		take_heads(runner, refill, reply);
 		runner_refill(runner, refill->lane);
@@ -284,6 +295,7 @@ restore_lanes(struct runner *runner)
 		if (is_new)
 			intake_limits(owner, &limits);
 		owner->pending += lane->pending;
+		runner->pending += lane->pending;
 		owner->bytes += lane->bytes;
 		(void)lanes_restore(runner->lanes, owner, lane->class, lane->route, lane->id,
 				    lane->queued);
@@ -323,6 +335,8 @@ runner_new(struct event_base *base, const struct config *config, struct store *s
 	TAILQ_INIT(&runner->stuck);
 	TAILQ_INIT(&runner->ending);
 	TAILQ_INIT(&runner->unsent);
+	TAILQ_INIT(&runner->ephemeral);
+	TAILQ_INIT(&runner->cancels);
 	runner->gates = gates_new(config, clock_mono());
 	runner->lanes = lanes_new(config->window, config->max_heads, config->max_routes);
 	runner->watch = watch_new();
@@ -332,6 +346,7 @@ runner_new(struct event_base *base, const struct config *config, struct store *s
 	runner->wake = event_new(base, -1, 0, runner_on_wake, runner);
 	if (!runner->pump || !runner->wake)
 		fatal("out of memory");
+	patrol_new(runner);
 	restore_lanes(runner);
 	restore_gates(runner);
 	return runner;
@@ -383,10 +398,9 @@ runner_free(struct runner *runner)
 		TAILQ_REMOVE(&runner->ending, attempt, link);
 		attempt_free(attempt);
 	}
-	while ((ephemera = TAILQ_FIRST(&runner->unsent))) {
-		TAILQ_REMOVE(&runner->unsent, ephemera, link);
+	while ((ephemera = TAILQ_FIRST(&runner->ephemeral)))
 		ephemera_free(runner, ephemera);
-	}
+	cancel_free_all(runner);
 	patrol_end(runner);
 	event_free(runner->pump);
 	event_free(runner->wake);

@@ -18,12 +18,17 @@ struct ephemera {
 	char *version, *betas, *model_option, *label, *unit, *model, *chain;
 	uint8_t *body; /* owned */
 	size_t body_len;
-	int64_t spill_ms; /* monotonic: then it becomes an ordinary row */
-	bool once;	  /* verify: one try, no second */
-	struct job *job;  /* borrowed */
-	TAILQ_ENTRY(ephemera) link;
+	int64_t spill_ms;	    /* monotonic: then it becomes an ordinary row */
+	bool once;		    /* verify: one try, no second */
+	bool listed;		    /* among the unsent */
+	struct job *job;	    /* borrowed */
+	TAILQ_ENTRY(ephemera) link; /* among the unsent */
+	TAILQ_ENTRY(ephemera) link_all;
 };
 TAILQ_HEAD(ephemera_list, ephemera);
+
+struct cancel;
+TAILQ_HEAD(cancel_list, cancel);
 
 struct runner {
 	struct event_base *base; /* borrowed, as all of these */
@@ -45,9 +50,12 @@ struct runner {
 	struct event *drain_timer;
 
 	struct attempt_list running;
-	struct attempt_list ending;  /* ended, and on its way to the disk */
-	struct attempt_list stuck;   /* ended, and the disk refused to hear it */
-	struct ephemera_list unsent; /* ephemeral jobs not sent yet, oldest first */
+	struct attempt_list ending;	/* ended, and on its way to the disk */
+	struct attempt_list stuck;	/* ended, and the disk refused to hear it */
+	struct ephemera_list unsent;	/* ephemeral jobs that wait, by spill_ms */
+	struct ephemera_list ephemeral; /* all of them */
+	struct cancel_list cancels;	/* of jobs that are on their way to the disk */
+	uint64_t pending; /* jobs that have not ended, those on their way to the disk too */
 	uint64_t ephemeral_bytes;
 	uint64_t counts[FOREBAY_JOB_STATE_COUNT];
 	uint64_t next_id,
@@ -88,9 +96,20 @@ void runner_count_new(struct runner *runner, struct lane *lane, enum forebay_job
 		      uint32_t body_len);
 /* Release what an ephemeral job keeps beside its head. */
 void ephemera_free(struct runner *runner, struct ephemera *ephemera);
+/* It waits: after spill_after it becomes a row. And: it is sent, or gone. */
+void ephemera_wait(struct runner *runner, struct ephemera *ephemera);
+void ephemera_unlist(struct runner *runner, struct ephemera *ephemera);
 void runner_drop_job(struct runner *runner, struct job *job);
 
+/* ending.c: try again what the disk refused to hear. */
+void runner_retry_stuck(struct runner *runner);
+
+/* cancel.c: job id has landed; who wanted to cancel it goes on. */
+void cancel_resume(struct runner *runner, uint64_t id);
+void cancel_free_all(struct runner *runner);
+
 /* patrol.c */
+void patrol_new(struct runner *runner);
 void patrol_begin(struct runner *runner);
 void patrol_end(struct runner *runner);
 /* Something is due at wall_ms: perhaps earlier than the timer stands. */

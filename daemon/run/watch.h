@@ -33,11 +33,12 @@ struct watch_news {
 	const char *model;
 	enum forebay_err error;
 	/* ENDED, when the answer is at hand; result NULL: ask the store. Then also
-	 * model (as asked for), attempt (how many there were) and created_ms. */
+	 * model (as asked for), attempts (that counted), tries and created_ms. */
 	const struct store_result *result;
 	const uint8_t *body;
 	size_t body_len;
 	int64_t created_ms;
+	unsigned attempts, tries;
 };
 
 /* May add and remove watchers, this one too. After ENDED the watcher is still

@@ -58,7 +58,10 @@ handle_release(struct stream *stream)
 	if (!err)
 		log_with(LOG_LEVEL_WARN, LOG_FIELDS(.owner = stream->session->peer.uid),
 			 "released by hand: %s", target_of(stream));
-	reply_target(stream, err, "there is no such gate; `forebay gates` lists them");
+	reply_target(stream, err,
+		     err == FOREBAY_ERR_NOT_ALLOWED
+			 ? "there is no usable key; give forebayd one and reload it"
+			 : "there is no such gate; `forebay gates` lists them");
 }
 
 void

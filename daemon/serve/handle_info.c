@@ -16,7 +16,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define VERIFY_MODEL "claude-haiku-5-5" /* it spends money: a cheap one, unless told */
+#define ASK_MODEL    "claude-sonnet-5-5" /* what a program may take that has no opinion */
+#define VERIFY_MODEL "claude-haiku-5-5"	 /* it spends money: a cheap one, unless told */
 
 void
 handle_status(struct stream *stream)
@@ -84,6 +85,7 @@ handle_models(struct stream *stream)
 		jsonput_end(&put);
 	}
 	jsonput_end(&put);
+	jsonput_member_string(&put, "default", ASK_MODEL);
 	jsonput_end(&put);
 	stream_reply(stream, &put, false);
 }

@@ -66,7 +66,8 @@ put_row(struct jsonput *put, const struct store_job *job)
 	put_if(put, "label", job->label);
 	put_time(put, "created", job->head.created_ms);
 	put_time_if(put, "ended", job->ended_ms);
-	jsonput_member_int(put, "attempts", job->head.tries);
+	jsonput_member_int(put, "attempts", job->head.attempts);
+	jsonput_member_int(put, "tries", job->head.tries);
 	jsonput_member_int(put, "priority", job->head.priority);
 	jsonput_member_string(put, "batch", forebay_batch_name(job->batch));
 	if (forebay_job_state_is_final(job->state) && job->error)
@@ -94,7 +95,6 @@ put_options(struct jsonput *put, const struct store_job *job)
 		jsonput_member_int(put, "shrink_to", (int64_t)job->shrink_to);
 	if (job->retry_of)
 		jsonput_member_int(put, "retry_of", (int64_t)job->retry_of);
-	jsonput_member_int(put, "counted_attempts", job->head.attempts);
 	jsonput_member_int(put, "max_attempts", job->head.max_attempts);
 	jsonput_member_int(put, "body_bytes", job->head.body_len);
 	jsonput_member_bool(put, "ephemeral", job->ephemeral);

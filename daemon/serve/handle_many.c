@@ -202,6 +202,14 @@ start_all(struct stream *stream)
 
 /* --- which ones ---------------------------------------------------------------------------- */
 
+/* A filter means the jobs to which the verb can be done: so it can be repeated
+ * until nothing is left. retry does not change its jobs. */
+static bool
+is_meant(enum forebay_verb verb, enum forebay_job_state state)
+{
+	return forebay_job_state_is_final(state) == (verb != FOREBAY_VERB_CANCEL);
+}
+
 static void
 serve_on_matched(enum forebay_err err, struct store_reply *found, void *arg)
 {
@@ -216,7 +224,8 @@ serve_on_matched(enum forebay_err err, struct store_reply *found, void *arg)
 	}
 	many = stream->state;
 	for (size_t i = 0; i < found->job_count && many->count < ARRAY_LEN(many->jobs); i++)
-		many->jobs[many->count++].id = found->jobs[i].head.id;
+		if (is_meant(stream->request.verb, found->jobs[i].state))
+			many->jobs[many->count++].id = found->jobs[i].head.id;
 	many->filter.limit = (unsigned)(ARRAY_LEN(many->jobs) - many->count);
 	many->filter.before_id = found->next_id;
 	many->more = found->more;

@@ -70,6 +70,7 @@ put_result(struct jsonput *put, const struct result_facts *facts)
 	if (result->unassembled)
 		jsonput_member_bool(put, "unassembled", true);
 	jsonput_member_int(put, "attempts", (int64_t)facts->attempts);
+	jsonput_member_int(put, "tries", (int64_t)facts->tries);
 	jsonput_member_int(put, "body_bytes", (int64_t)facts->body_len);
 	put_time(put, "created", facts->created_ms);
 	put_time(put, "ended", facts->ended_ms);

@@ -23,8 +23,8 @@ extern handler_fn *const handlers[FOREBAY_VERB_COUNT];
 struct result_facts {
 	uint64_t id;
 	enum forebay_job_state state;
-	const char *model; /* as asked for */
-	uint64_t attempts;
+	const char *model;	  /* as asked for */
+	uint64_t attempts, tries; /* those that counted; all requests that were made */
 	int64_t created_ms, ended_ms;
 	const struct store_result *result; /* may be NULL */
 	enum forebay_err error;

@@ -28,6 +28,8 @@ words_of(const uint8_t *data, size_t size, size_t cut)
 	return sum;
 }
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
