@@ -73,29 +73,47 @@ sort_out(struct thread *thread, struct op_list *ops)
 }
 
 static void
+fail_all(struct op_list *ops)
+{
+	struct op *op;
+
+	STAILQ_FOREACH (op, ops, next)
+		op_fail(op, FOREBAY_ERR_STORAGE);
+}
+
+static void run_each_alone(struct thread *thread, struct op_list *ops);
+
+static void
 run_transaction(struct thread *thread, struct op_list *ops)
 {
 	double since = clock_mono();
 	bool committed = !thread->broken && run_all(thread, ops);
-	struct op *op;
+	enum db_failure failure = thread->db->failure;
 
 	if (!committed) {
 		if (!thread->broken)
 			upkeep_failed(thread);
-		STAILQ_FOREACH (op, ops, next)
-			op_fail(op, FOREBAY_ERR_STORAGE);
+		fail_all(ops);
 	}
 	count(thread, ops, since, committed);
-	sort_out(thread, ops);
+	/* The disk is well: one of them cannot be, and must not take the others along. */
+	if (!committed && failure == DB_REFUSED && STAILQ_NEXT(STAILQ_FIRST(ops), next))
+		run_each_alone(thread, ops);
+	else
+		sort_out(thread, ops);
 }
 
 static void
-run_one(struct thread *thread, struct op *op)
+run_each_alone(struct thread *thread, struct op_list *ops)
 {
 	struct op_list alone = STAILQ_HEAD_INITIALIZER(alone);
+	struct op *op;
 
-	STAILQ_INSERT_TAIL(&alone, op, next);
-	run_transaction(thread, &alone);
+	while ((op = STAILQ_FIRST(ops))) {
+		STAILQ_REMOVE_HEAD(ops, next);
+		STAILQ_INSERT_TAIL(&alone, op, next);
+		run_transaction(thread, &alone);
+	}
 }
 
 static bool
@@ -116,12 +134,12 @@ turn_batch(struct thread *thread, struct op_list *batch)
 		STAILQ_REMOVE_HEAD(batch, next);
 		if (has_pieces_to_stage(op))
 			STAILQ_INSERT_TAIL(&thread->slow, op, next);
-		else if (!thread->writable)
-			run_one(thread, op);
 		else
 			STAILQ_INSERT_TAIL(&now, op, next);
 	}
-	if (!STAILQ_EMPTY(&now))
+	if (!thread->writable)
+		run_each_alone(thread, &now);
+	else if (!STAILQ_EMPTY(&now))
 		run_transaction(thread, &now);
 	thread_batch_done(thread);
 }
@@ -184,22 +202,23 @@ read_piece(struct thread *thread, struct op *op)
 static void
 slow_step(struct thread *thread)
 {
-	struct op_list done = STAILQ_HEAD_INITIALIZER(done);
+	struct op_list ready = STAILQ_HEAD_INITIALIZER(ready);
 	struct op *op = STAILQ_FIRST(&thread->slow);
 
 	thread_beat(thread);
 	STAILQ_REMOVE_HEAD(&thread->slow, next);
 	if (op->out.id) {
 		if (read_piece(thread, op)) {
-			STAILQ_INSERT_TAIL(&done, op, next);
-			thread_hand_back(thread, &done);
+			STAILQ_INSERT_TAIL(&ready, op, next);
+			thread_hand_back(thread, &ready);
 			return;
 		}
 	} else if (!stage_piece(thread, op)) {
 		refuse_staged(thread, op);
 		return;
 	} else if (!has_pieces_to_stage(op)) {
-		run_one(thread, op);
+		STAILQ_INSERT_TAIL(&ready, op, next);
+		run_transaction(thread, &ready);
 		return;
 	}
 	STAILQ_INSERT_TAIL(&thread->slow, op, next);

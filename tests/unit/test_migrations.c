@@ -3,7 +3,7 @@
  */
 #include "daemon/store/migrations.h"
 
-#include "tests/unit/store_fixture.h"
+#include "tests/unit/store_jobs.h"
 
 #include <sqlite3.h>
 

@@ -2,7 +2,7 @@
  * test_store_model.c - random operations against the store and against a model
  * of forty lines, with restarts between: both must say the same at every look.
  */
-#include "tests/unit/store_fixture.h"
+#include "tests/unit/store_jobs.h"
 
 #define JOBS	300 /* ids at most */
 #define LANES	4
