@@ -7,7 +7,8 @@
 #include <inttypes.h>
 #include <string.h>
 
-static const char *const gate_titles[] = { "GATE", "KIND", "STATE", "IN FLIGHT", "LEVEL", NULL };
+static const char *const gate_titles[] = { "GATE",  "KIND",   "STATE", "IN FLIGHT",
+					   "LEVEL", "REASON", NULL };
 
 static void
 put_gates(struct output *out, const struct message *reply)
@@ -26,6 +27,7 @@ put_gates(struct output *out, const struct message *reply)
 				message_text(gate, "words", weather));
 		output_cell_int(out, message_int(gate, "in_flight", 0));
 		output_cell_int(out, (int64_t)message_double(gate, "level", 0));
+		output_cell(out, message_text(gate, "reason", ""));
 	}
 	output_table_end(out);
 }

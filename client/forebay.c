@@ -236,13 +236,21 @@ request_of(struct forebay *f, const struct forebay_submit *submit, char *key, st
 	return err;
 }
 
+/* The time in milliseconds, then 80 random bits: keys that grow are cheap to
+ * index, those that jump about dirty a page of the daemon's index each. */
 static int
 random_key(struct forebay *f, char ret[static 33])
 {
+	struct timespec now;
 	uint8_t bytes[16];
+	uint64_t ms;
 
 	if (lib_random(bytes, sizeof(bytes)))
 		return lib_fail(f, FOREBAY_ERR_INTERNAL, "no random numbers: %s", strerror(errno));
+	clock_gettime(CLOCK_REALTIME, &now);
+	ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+	for (size_t i = 0; i < 6; i++)
+		bytes[i] = (uint8_t)(ms >> (8 * (5 - i)));
 	for (size_t i = 0; i < sizeof(bytes); i++)
 		snprintf(ret + 2 * i, 3, "%02x", bytes[i]);
 	return FOREBAY_ERR_OK;

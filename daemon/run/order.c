@@ -237,7 +237,7 @@ order_from_job(struct order *ret, const struct config *config, const struct stor
 	ret->priority = job->head.priority;
 	ret->attempts = job->head.max_attempts;
 	ret->shrink_to = job->shrink_to;
-	ret->retry_of = job->retry_of ? job->retry_of : job->head.id;
+	ret->retry_of = job->head.id;
 	ret->deadline_ms = now_ms + config->deadline_ms;
 	ret->keep_ms = job->keep_ms;
 	ret->max_tokens = job->head.cost_output;
