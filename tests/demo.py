@@ -11,8 +11,8 @@ OUT = os.path.join(ROOT, os.environ.get("OUT") or "out")
 sys.path.insert(0, os.path.join(ROOT, "tests", "stories"))
 import forebay_client
 
-# Nobody has capacity for 5 s, then for 4 s seven of ten requests are refused, then all is well.
-STORM = "always refuse=150 ttfb=300 gen=1s; 1s calm; 5s dark; 4s p=0.7; calm"
+# For 6 s nobody gets through, then for 5 s seven of ten requests are refused, then all is well.
+STORM = "always refuse=150 ttfb=300 gen=1s; 6s dark; 5s p=0.7; calm"
 MODEL, REAL_MODEL = "claude-sonnet-5-5", "claude-haiku-5-5"
 started = time.monotonic()
 
@@ -48,7 +48,7 @@ class Demo:
         os.close(ours)
         url = os.fdopen(ready).readline().strip()
         say("no ANTHROPIC_API_KEY here: the fake API of the tests answers at " + url)
-        say("its weather: 1 s calm; 5 s every request gets 529; 4 s seven of ten do; calm")
+        say("its weather: for 6 s every request gets 529, for 5 s seven of ten do, then calm")
         return ["--upstream", url, "--set", "upstream.key_file=" + key]
 
     def forebayd(self, *arguments):

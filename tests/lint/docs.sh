@@ -11,10 +11,10 @@ complain()
 	found=1
 }
 
-# expect FILE WORD WHAT: FILE must have WORD in backquotes, or as a heading
+# expect FILE PATTERN WHAT: a line of FILE must match
 expect()
 {
-	grep -qE -e "\`$2\`|^#+ .*\b$2\b" "$1" || complain "$1:1: $3 $2 is not described"
+	grep -qE -e "$2" "$1" || complain "$1:1: $3 is not described"
 }
 
 # The names in column $2 of the X-macro table in FILE $1, rows of which begin with X(.
@@ -25,38 +25,36 @@ column()
 
 page=protocol/PROTOCOL.md
 for verb in $(column protocol/verbs.h 2); do
-	expect $page "$verb" verb
+	expect $page "^### .*\b$verb\b" "verb $verb"
 done
 for error in $(column protocol/errors.h 2); do
-	expect $page "$error" error
+	expect $page "^\| \`$error\` \|" "error $error"
 done
 for state in $(column protocol/states.h 3); do
-	expect $page "$state" state
+	expect $page "^\| \`$state\` \|" "state $state"
 done
 for frame in $(column protocol/frame.h 1); do
-	grep -q "^| *[0-9]* | $frame |" $page || complain "$page:1: frame type $frame is not described"
+	expect $page "^\| *[0-9]+ \| $frame \|" "frame type $frame"
 done
 
 # Keys of the configuration: rows { "section", "name", ... of the table.
 keys=$(sed -n 's/^\t{ *"[a-z]*", *"\([a-z_]*\)".*/\1/p' daemon/base/config_table.c)
 [ -n "$keys" ] || complain "daemon/base/config_table.c:1: no rows found"
 for key in $keys; do
-	grep -qE "^#?$key =" daemon/forebayd.conf ||
-		complain "daemon/forebayd.conf:1: key $key is missing"
+	expect daemon/forebayd.conf "^#?$key =" "key $key"
 done
 
 # Commands: rows { "name", ... of the table; each is in the manual.
 manual=client/forebay.1.scd
 if [ -f $manual ]; then
 	for command in $(sed -n '/struct command commands\[\]/,/^};/s/^\t{ *"\([a-z]*\)".*/\1/p' client/commands.c); do
-		grep -qwE -e "$command" $manual || complain "$manual:1: command $command is missing"
+		expect $manual "\b$command\b" "command $command"
 	done
 fi
 manual=daemon/forebayd.conf.5.scd
 if [ -f $manual ]; then
 	for key in $keys; do
-		grep -q -e "$(echo "$key" | sed 's/_/\\\\*_/g')" $manual ||
-			complain "$manual:1: key $key is missing"
+		expect $manual "\b$(echo "$key" | sed 's/_/\\\\?_/g')\b" "key $key"
 	done
 fi
 

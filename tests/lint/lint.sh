@@ -37,7 +37,8 @@ fi
 # Notes to oneself, and paths of the machine something was written on. (The
 # brackets keep the patterns from finding themselves.)
 # shellcheck disable=SC2086
-grep -nIE '\b(TO[D]O|FI[X]ME|X[X]X)\b' $all | sed 's/:[^:]*$/: a note to oneself/' | grep . && found=1
+grep -nIE '\b(TO[D]O|FI[X]ME|X[X]X)\b' $all |
+	sed 's/^\([^:]*:[0-9]*\):.*/\1: a note to oneself/' | grep . && found=1
 # shellcheck disable=SC2086
 grep -nIE '(^|[^A-Za-z0-9_./~-])/([w]ork|t[m]p/out[A-Za-z0-9_-]*)(/|[^A-Za-z0-9_/-]|$)' $all |
 	sed 's/^\([^:]*:[0-9]*\):.*/\1: a path of one machine/' | grep . && found=1

@@ -9,9 +9,10 @@ with Story() as story:
     client = daemon.client()
     ids = [client.submit(body("[tag:r%d] [echo:r%d]" % (i, i))) for i in range(8)]
     equal(["r%d" % i for i in range(8)], [client.text(id) for id in ids])
-    first, *_ = [entry for entry in api.entries() if entry["status"] == 429]
-    early = [entry for entry in api.entries() if first["t_end"] + 0.1 < entry["t"] < first["t_end"] + 0.8]
-    equal([], early, "sent while the limit was known to be used up")
+    # Reading the headers may have been enough; a 429, if there was one, says to wait for a second.
+    for first in [entry for entry in api.entries() if entry["status"] == 429][:1]:
+        early = [entry for entry in api.entries() if first["t_end"] + 0.1 < entry["t"] < first["t_end"] + 0.8]
+        equal([], early, "sent while the limit was known to be used up")
 
     # One refusal with a wait of two seconds: nothing of that bucket is sent before.
     api.control("calm")

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Sockets handed over by the service manager are served, and it hears READY, STATUS and STOPPING."""
 import os, shutil
-from lib import OUT, Client, Story, body, check, equal, skip
+from lib import Story, body, check, equal, eventually, skip
 
 TOOL = shutil.which("systemd-socket-activate")
 if not TOOL:
@@ -15,16 +15,9 @@ with Story() as story:
     daemon = story.daemon(api, ready=False, prefix=(TOOL, "-l", path, "--fdname=forebay",
                                                     *("--setenv=" + name for name in names)))
     daemon.socket = path
-    daemon_client = None
-    left = 200
-    while daemon_client is None:  # until the tool listens; connect() then waits for the daemon
-        try:
-            daemon_client = Client(path)
-        except (FileNotFoundError, ConnectionRefusedError):
-            left -= 1
-            check(left and daemon.running(), "systemd-socket-activate does not listen")
-            os.sched_yield()
-    equal("handed over", daemon_client.text(daemon_client.submit(body("[echo:handed over]"))))
+    eventually(lambda: os.path.exists(path), "systemd-socket-activate listens")
+    client = daemon.client()  # connects; the daemon is started only now
+    equal("handed over", client.text(client.submit(body("[echo:handed over]"))))
     daemon.until_notice("READY=1")
     daemon.until_notice("STATUS=")
     check(os.path.exists(path), "the manager's socket stays")

@@ -11,7 +11,7 @@ of the fake API's transcript are printed; when it succeeds, every daemon must al
 asked to, without a complaint of a sanitizer, and no log may hold the key.
 """
 import contextlib, ctypes, http.client, json, os, re, secrets, select, shutil, signal, socket
-import subprocess, sys, tempfile, time, traceback, urllib.parse
+import subprocess, sys, tempfile, threading, time, traceback, urllib.parse
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import forebay_client
@@ -88,6 +88,14 @@ def clock(seconds=DEADLINE):
             raise Failure("%s took longer than %d s" % (doing, seconds))
         return rest
     return left
+
+
+def eventually(happened, what, seconds=DEADLINE):
+    """For the few things that nobody tells: look again and again until happened() is true."""
+    left, never = clock(seconds), threading.Event()
+    while not happened():
+        left("until " + what)
+        never.wait(0.01)
 
 
 @contextlib.contextmanager
@@ -288,7 +296,7 @@ class Daemon(Process):
         self.notify_path = os.path.join(story.dir, name + ".notify")
         self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.notify.bind(self.notify_path)
-        self.notices, self.clients = [], []
+        self.notices, self.heard, self.gone, self.ears, self.clients = [], threading.Condition(), False, None, []
         os.makedirs(self.state, 0o700, exist_ok=True)
         command = [os.path.join(OUT, "forebayd"), "--state", self.state, "--socket", self.socket]
         if api:
@@ -300,27 +308,36 @@ class Daemon(Process):
             command += ["--set", setting]
         super().__init__(story, name, [*command, *arguments],
                          {"NOTIFY_SOCKET": self.notify_path, **(env or {})}, prefix=prefix)
+        self.ears = threading.Thread(target=self.hear, args=(os.pidfd_open(self.pid),), daemon=True)
+        self.ears.start()
         if ready:
             self.until_notice("READY=1")
+
+    def hear(self, pidfd):
+        """A thread: what it tells the service manager, until it has ended. Somebody has to read
+        at once: whoever notifies blocks when nobody does."""
+        ended = False
+        while not ended:
+            ended = self.notify not in select.select([self.notify, pidfd], [], [])[0]
+            with self.heard:
+                if ended:
+                    self.gone = True
+                else:
+                    self.notices += self.notify.recv(65536).decode().split("\n")
+                self.heard.notify_all()
+        os.close(pidfd)
 
     def until_notice(self, wanted, seconds=DEADLINE):
         """Wait for a line beginning so that it tells the service manager; all are kept in notices."""
         left = clock(seconds)
-        with contextlib.ExitStack() as stack:
-            watched = [self.notify]
-            if self.running():
-                watched.append(os.pidfd_open(self.pid))
-                stack.callback(os.close, watched[1])
+        with self.heard:
             while not any(line.startswith(wanted) for line in self.notices):
-                ready = select.select(watched, [], [], left("waiting for " + wanted) if watched[1:] else 0)[0]
-                if self.notify in ready:
-                    self.notices += self.notify.recv(65536).decode().split("\n")
-                elif ready or not watched[1:]:
-                    raise Failure("%s ended with status %d before it said %s" % (
-                        self.name, self.wait(), wanted))
+                check(not self.gone, "%s ended before it said %s" % (self.name, wanted))
+                self.heard.wait(left("waiting for " + wanted))
 
     def forget_notices(self):
-        self.notices = []
+        with self.heard:
+            self.notices.clear()
 
     def client(self, uid=None, timeout=DEADLINE):
         if uid is None:
@@ -359,10 +376,13 @@ class Daemon(Process):
         equal(0, self.wait(seconds), self.name + " did not end well")
 
     def close(self):
+        """When it has ended: forget what we had of it."""
         for client in self.clients:
             with contextlib.suppress(OSError, ValueError):
                 client.close()
         self.clients = []
+        if self.ears:
+            self.ears.join()
         self.notify.close()
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self.notify_path)
