@@ -169,15 +169,18 @@ gates_words(struct gates *gates, const char *name, double now, char *buf, size_t
 	return buf;
 }
 
+/* The gate's own line, and on the next one why it was closed. */
 static void
-save_one(const char *name, const struct gate *gate, double now, double wall_offset,
-	 gates_save_fn *fn, void *arg)
+save_one(const char *name, const struct gate *gate, const char *reason, double now,
+	 double wall_offset, gates_save_fn *fn, void *arg)
 {
-	char text[GATE_SAVE_LEN];
-	int len = gate_save(gate, now, wall_offset, text, sizeof(text));
+	char text[GATE_SAVE_LEN + sizeof(((struct gates *)0)->key_reason) + 1];
+	int len = gate_save(gate, now, wall_offset, text, GATE_SAVE_LEN);
 
-	if (len > 0 && (size_t)len < sizeof(text))
-		fn(name, text, arg);
+	if (len <= 0 || len >= GATE_SAVE_LEN)
+		return;
+	snprintf(text + len, sizeof(text) - (size_t)len, "\n%s", reason);
+	fn(name, text, arg);
 }
 
 void
@@ -189,35 +192,47 @@ gates_save(struct gates *gates, double now, double wall_offset, gates_save_fn *f
 		return;
 	gates->dirty = false;
 	if (gates->host_dirty)
-		save_one(HOST_NAME, &gates->host, now, wall_offset, fn, arg);
+		save_one(HOST_NAME, &gates->host, gates->host_reason, now, wall_offset, fn, arg);
 	if (gates->key_dirty)
-		save_one(KEY_NAME, &gates->key, now, wall_offset, fn, arg);
+		save_one(KEY_NAME, &gates->key, gates->key_reason, now, wall_offset, fn, arg);
 	gates->host_dirty = gates->key_dirty = false;
 	HASH_ITER (hh, gates->models, model, next) {
 		/* A client may call a model so; on disk the name is taken. */
 		if (model->dirty && strcmp(model->name, HOST_NAME) != 0 &&
 		    strcmp(model->name, KEY_NAME) != 0)
-			save_one(model->name, &model->gate, now, wall_offset, fn, arg);
+			save_one(model->name, &model->gate, model->reason, now, wall_offset, fn,
+				 arg);
 		model->dirty = false;
 	}
+}
+
+/* What save_one() wrote, back into its place. */
+static void
+load_one(struct gate *gate, const struct gate_config *config, char *reason, size_t reason_len,
+	 const char *text, double now, double wall_offset)
+{
+	size_t len = strcspn(text, "\n");
+
+	(void)gate_load(gate, config, now, wall_offset, text, len);
+	gate_restart(gate, config);
+	if (text[len] && gate_weather_of(gate, config, now) == GATE_HELD)
+		snprintf(reason, reason_len, "%s", text + len + 1);
 }
 
 void
 gates_load(struct gates *gates, const char *name, const char *text, double now, double wall_offset)
 {
-	size_t len = strlen(text);
-
 	if (strcmp(name, HOST_NAME) == 0) {
-		(void)gate_load(&gates->host, &gates->host_config, now, wall_offset, text, len);
-		gate_restart(&gates->host, &gates->host_config);
+		load_one(&gates->host, &gates->host_config, gates->host_reason,
+			 sizeof(gates->host_reason), text, now, wall_offset);
 	} else if (strcmp(name, KEY_NAME) == 0) {
-		(void)gate_load(&gates->key, &gates->host_config, now, wall_offset, text, len);
-		gate_restart(&gates->key, &gates->host_config);
+		load_one(&gates->key, &gates->host_config, gates->key_reason,
+			 sizeof(gates->key_reason), text, now, wall_offset);
 	} else {
 		struct model_gate *model = gates_model(gates, name, now);
 
-		(void)gate_load(&model->gate, &model->gate_config, now, wall_offset, text, len);
-		gate_restart(&model->gate, &model->gate_config);
+		load_one(&model->gate, &model->gate_config, model->reason, sizeof(model->reason),
+			 text, now, wall_offset);
 		model->weather = gate_weather_of(&model->gate, &model->gate_config, now);
 	}
 }

@@ -178,6 +178,41 @@ save_gate(const char *name, const char *text, void *arg)
 }
 
 static void
+save_gates(struct runner *runner)
+{
+	double now = clock_mono();
+
+	gates_save(runner->gates, now, (double)clock_wall_ms() / 1000.0 - now, save_gate, runner);
+}
+
+struct saving {
+	runner_saved_fn *done;
+	void *arg; /* borrowed */
+};
+
+static void
+runner_on_saved(enum forebay_err err, struct store_reply *reply, void *arg)
+{
+	struct saving *saving = arg;
+
+	(void)reply;
+	saving->done(err, saving->arg);
+	free(saving);
+}
+
+void
+runner_save_gates(struct runner *runner, runner_saved_fn *done, void *arg)
+{
+	struct saving *saving = must_alloc(sizeof(*saving));
+
+	*saving = (struct saving){ done, arg };
+	save_gates(runner);
+	/* Operations are answered in their order: this one after those. */
+	store_states(runner->store, NULL, 0, (uid_t)-1, runner_on_saved, saving);
+	runner_kick(runner);
+}
+
+static void
 runner_on_swept(enum forebay_err err, struct store_reply *reply, void *arg)
 {
 	struct runner *runner = arg;
@@ -207,14 +242,13 @@ static void
 runner_on_second(evutil_socket_t fd, short what, void *arg)
 {
 	struct runner *runner = arg;
-	double now = clock_mono();
 
 	(void)fd;
 	(void)what;
 	spill(runner, clock_mono_ms());
 	runner_retry_stuck(runner);
 	refill_all(runner);
-	gates_save(runner->gates, now, (double)clock_wall_ms() / 1000.0 - now, save_gate, runner);
+	save_gates(runner);
 	if (runner->seconds++ % SWEEP_EVERY == 0 && !runner->sweeping) {
 		runner->sweeping = true;
 		store_sweep(runner->store, clock_wall_ms(), SWEEP_LIMIT, runner_on_swept, runner);
@@ -262,6 +296,7 @@ runner_drain(struct runner *runner, int64_t timeout_ms)
 	struct ephemera *ephemera, *next;
 
 	runner->draining = true;
+	save_gates(runner);
 	for (ephemera = TAILQ_FIRST(&runner->unsent); ephemera; ephemera = next) {
 		next = TAILQ_NEXT(ephemera, link);
 		if (!ephemera->once)
@@ -303,6 +338,7 @@ patrol_begin(struct runner *runner)
 void
 patrol_end(struct runner *runner)
 {
+	save_gates(runner);
 	if (runner->due)
 		event_free(runner->due);
 	if (runner->second)

@@ -175,6 +175,9 @@ runner_on_started(enum forebay_err err, struct store_reply *reply, void *arg)
 		lost_race(runner, attempt);
 		return;
 	}
+	/* One that became a row in an earlier run: its client left with that run. */
+	if (reply->job->ephemeral && attempt->job->id < runner->first_id)
+		attempt->job->cancel_wanted = true;
 	go(runner, attempt, reply->job, TAKE(reply->body), reply->body_len);
 }
 
@@ -302,7 +305,7 @@ restore_lanes(struct runner *runner)
 	}
 	for (int state = 0; state < FOREBAY_JOB_STATE_COUNT; state++)
 		runner->counts[state] = found->counts[state];
-	runner->next_id = found->next_id;
+	runner->first_id = runner->next_id = found->next_id;
 	runner->next_due_ms = found->next_due_ms;
 	metrics.jobs_queued = runner->counts[FOREBAY_JOB_QUEUED];
 	metrics.jobs_delayed = runner->counts[FOREBAY_JOB_DELAYED];

@@ -65,6 +65,10 @@ void runner_set_key(struct runner *runner, const char *why);
 /* Something outside changed (a gate was released): look again. */
 void runner_kick(struct runner *runner);
 
+/* The gates were changed by hand: done comes when that is on disk. */
+typedef void runner_saved_fn(enum forebay_err err, void *arg);
+void runner_save_gates(struct runner *runner, runner_saved_fn *done, void *arg);
+
 /* --- what clients ask for ---------------------------------------------------- */
 
 /* existing: the idempotency key was known, id and state are that job's. */

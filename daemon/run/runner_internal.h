@@ -58,6 +58,7 @@ struct runner {
 	uint64_t pending; /* jobs that have not ended, those on their way to the disk too */
 	uint64_t ephemeral_bytes;
 	uint64_t counts[FOREBAY_JOB_STATE_COUNT];
+	uint64_t first_id; /* of this run */
 	uint64_t next_id,
 	    reserved_id;     /* ids below reserved_id are safe to give out without a row */
 	int64_t next_due_ms; /* wall; as far as known */

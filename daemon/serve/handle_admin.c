@@ -15,15 +15,17 @@ target_of(const struct stream *stream)
 }
 
 static void
-reply_target(struct stream *stream, enum forebay_err err, const char *missing)
+serve_on_gates_saved(enum forebay_err err, void *arg)
 {
+	struct stream *stream = stream_deref(arg);
 	struct jsonput put = { 0 };
 
+	if (!stream)
+		return;
 	if (err) {
-		stream_error(stream, err, missing);
+		stream_error(stream, err, "done, but a restart will forget it");
 		return;
 	}
-	runner_kick(stream->session->server->runner);
 	jsonput_object(&put);
 	jsonput_key(&put, "targets");
 	jsonput_array(&put);
@@ -31,6 +33,16 @@ reply_target(struct stream *stream, enum forebay_err err, const char *missing)
 	jsonput_end(&put);
 	jsonput_end(&put);
 	stream_reply(stream, &put, false);
+}
+
+static void
+reply_target(struct stream *stream, enum forebay_err err, const char *missing)
+{
+	if (err)
+		stream_error(stream, err, missing);
+	else
+		runner_save_gates(stream->session->server->runner, serve_on_gates_saved,
+				  stream_ref(stream));
 }
 
 void
