@@ -38,6 +38,7 @@ def built(kind, prefix):
 
 
 def every_test():
+    yield Test("lint", ["tests/lint/lint.sh"], 60, 9)
     yield Test("storms/sim_with_c_gate", [PYTHON, "tests/storms/sim_with_c_gate.py"], 300, 9)
     for path in found("tests/crash/*.py"):
         if "__main__" in open(path).read():
