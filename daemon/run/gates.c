@@ -353,7 +353,7 @@ tell_model(struct model_gate *model, struct pass *pass, const struct answer *ans
 	struct gate *gate = &model->gate;
 	double random = clock_random(), after = answer->retry_after_s;
 
-	switch (answer->row->effect) {
+	switch (answer->effect) {
 	case API_EFFECT_CAPACITY:
 		gate_refused(gate, &model->gate_config, now, &pass->ticket, random, true);
 		if (after > 0)
@@ -421,7 +421,7 @@ gates_ended(struct gates *gates, struct pass *pass, const struct answer *answer,
 			tell_model(model, pass, answer, now);
 		if (!pass->host_ticket.accepted)
 			tell_host(gates, pass, answer, now);
-		if (answer->row->effect == API_EFFECT_KEY)
+		if (answer->effect == API_EFFECT_KEY)
 			close_key(gates, answer, resume_in, now);
 	}
 	if (pass->left)
