@@ -150,6 +150,7 @@ fill_row(const struct order *order, const struct store_head *head, const struct 
 				.keep_ms = order->keep_ms,
 				.shrink_to = order->shrink_to,
 				.retry_of = order->retry_of,
+				.ephemeral = order->ephemeral,
 				.model = order->models[0],
 				.route = route,
 				.chain = order->chain,
@@ -157,7 +158,8 @@ fill_row(const struct order *order, const struct store_head *head, const struct 
 				.version = order->version,
 				.betas = order->betas,
 				.label = order->label,
-				.key = order->key,
+				/* What dies with its client is never found again. */
+				.key = order->ephemeral ? NULL : order->key,
 				.unit = caller->unit && caller->unit[0] ? caller->unit : NULL };
 	memcpy(ret->digest, order->digest, sizeof(ret->digest));
 	memcpy(ret->options, order->options, sizeof(ret->options));
@@ -235,7 +237,6 @@ make_ephemera(struct runner *runner, const struct store_job *row, uint8_t *body,
 	ephemera->row.betas = ephemera->betas;
 	ephemera->row.model_option = ephemera->model_option;
 	ephemera->row.label = ephemera->label;
-	ephemera->row.key = NULL; /* it dies with its client: nothing to find again */
 	ephemera->row.unit = ephemera->unit;
 	ephemera->row.model = ephemera->model;
 	ephemera->row.chain = ephemera->chain;
