@@ -8,11 +8,12 @@ again. In the end the daemon's queue, its ledger and the fake API's log are comp
 clients were told.
 """
 from crash import *
-import subprocess
+import bisect, subprocess
 
 WORKERS = 12
 SETTINGS = ("daemon.workers=%d" % WORKERS, "queue.window=16")
 WEATHER = "p=0.03 500=0.01 cut=0.02 error-mid=0.01 ttfb=12~0.6 gen=50~0.8 refuse=4"
+PATIENCE = 600  # a job may be killed many times before it comes through
 MOST_OPEN = 40  # jobs of a client that have not ended
 OPEN_ENDS = ("unknown", "canceled")  # of attempts that nobody saw to their end
 
@@ -65,7 +66,7 @@ class Jobs:
 
 def submitter(told, path, seed, name, stop):
     """Many at once, then wait for some, then fetch those; now and then a key is used again."""
-    jobs, pending = Jobs(name, seed, told, Patient(path)), []
+    jobs, pending = Jobs(name, seed, told, Patient(path, PATIENCE)), []
     chance = jobs.chance
     while not stop.is_set() or pending:
         if not stop.is_set() and len(pending) < MOST_OPEN:
@@ -85,7 +86,7 @@ def submitter(told, path, seed, name, stop):
 
 def follower(told, path, seed, name, stop):
     """One at a time, watched to its end; the live bytes must be those of the answer."""
-    jobs = Jobs(name, seed, told, Patient(path))
+    jobs = Jobs(name, seed, told, Patient(path, PATIENCE))
     while not stop.is_set():
         [tag] = jobs.new(1)
         attempt, live = None, bytearray()
@@ -116,7 +117,7 @@ def follower(told, path, seed, name, stop):
 
 def canceler(told, path, seed, name, stop):
     """Cancel some of what was submitted; a cancel that was answered stays."""
-    jobs = Jobs(name, seed, told, Patient(path))
+    jobs = Jobs(name, seed, told, Patient(path, PATIENCE))
     while not stop.is_set():
         tags = jobs.new(jobs.chance.randint(1, 6))
         time.sleep(jobs.chance.choice((0, 0, 0.02, 0.1)))
@@ -160,7 +161,7 @@ def command(told, path, seed, name, stop, forebay, directory):
     def run(*words, stdin=b""):
         while True:
             got = subprocess.run([forebay, "--socket", path, *words], input=stdin, capture_output=True,
-                                 timeout=60 * SLOWER, cwd=directory, env={**os.environ, "HOME": directory})
+                                 timeout=PATIENCE, cwd=directory, env={**os.environ, "HOME": directory})
             if got.returncode not in (3, 75):  # unreachable, draining
                 check(got.returncode == 0, "forebay %s: status %d\n%s" % (words, got.returncode, got.stderr.decode()))
                 return got.stdout
@@ -185,8 +186,8 @@ def command(told, path, seed, name, stop, forebay, directory):
 class Killer:
     """Chooses the instant: by the clock, or by what is seen of a job of its own."""
 
-    def __init__(self, scene, seed, api):
-        self.scene, self.api, self.chance = scene, api, seeded(seed, "killer")
+    def __init__(self, seed, api):
+        self.api, self.chance = api, seeded(seed, "killer")
         self.count, self.sent = 0, {}
         self.kinds = {}
 
@@ -325,7 +326,17 @@ def expect_extra(client, extra, told, sent):
         seen.add(tag)
 
 
-def rounds(scene, api, daemon, killer, kills, clients):
+def check_ephemeral(api, starts):
+    """A job that ends with its connection is sent in one run of the daemon only."""
+    runs = {}
+    for entry in api.entries():
+        if (entry.get("tag") or "").startswith("ephemeral"):
+            runs.setdefault(entry["tag"], set()).add(bisect.bisect(starts, entry["t"]))
+    for tag, seen in runs.items():
+        check(len(seen) == 1, "%s was sent again after its client was gone, in the runs %s" % (tag, sorted(seen)))
+
+
+def rounds(scene, api, daemon, killer, kills, clients, starts):
     for number in range(kills):
         try:
             killer.wait_for_it(daemon)
@@ -339,6 +350,7 @@ def rounds(scene, api, daemon, killer, kills, clients):
             daemon = daemon.again(*SETTINGS, ready=False)
             time.sleep(killer.chance.uniform(0, 0.06))
             daemon.kill()
+        starts.append(api.stats()["t"])  # nobody sends anything now
         daemon = daemon.again(*SETTINGS)
         for client in clients:
             check(not client.ended_badly(), "after kill %d the client %s failed:\n%s" % (number + 1, client.name, client.why()))
@@ -357,17 +369,19 @@ def main():
         clients = [Worker(scene, name, function, daemon.socket, given.seed, name, stop) for name, function in who]
         clients.append(Worker(scene, "command", command, daemon.socket, given.seed, "command", stop,
                               daemon.command()[0], scene.dir))
-        killer = Killer(scene, given.seed, api)
-        daemon = rounds(scene, api, daemon, killer, given.kills, clients)
+        killer = Killer(given.seed, api)
+        starts = []
+        daemon = rounds(scene, api, daemon, killer, given.kills, clients, starts)
         stop.set()
         for client in clients:
-            client.join(60 * SLOWER)
+            client.join(120 * SLOWER)
 
         client = daemon.client(timeout=60 * SLOWER)
         client.until_status(lambda status: not any(status["queue"][state] for state in ("queued", "delayed", "running")))
         facts = [fact for worker in clients for fact in worker.told()]
         told, extra, canceled, twice, unknown = compare(client, api, facts)
         expect_extra(client, extra, told, killer.sent)
+        check_ephemeral(api, starts)
         daemon.stop()
         check_database(os.path.join(daemon.state, "forebay.db"))
         check(unknown > 0, "no kill hit a running job: this proved nothing")
