@@ -5,7 +5,7 @@ A client process writes what it was told, a JSON line at a time, to a file of it
 the daemon is held to afterwards. A line is written as soon as the frame was read.
 """
 import argparse, contextlib, ctypes, hashlib, json, multiprocessing, os, random, shutil, signal, sqlite3
-import sys, time, traceback
+import subprocess, sys, time, traceback
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "stories"))
 from lib import CHUNK, DATA, END, ERROR, EVENT, PR_SET_PDEATHSIG, REPLY, SLOWER  # noqa: F401
@@ -32,6 +32,13 @@ class Scene(Story):
     def show(self, kind, error, trace):
         self.failed = True
         super().show(kind, error, trace)
+        for process in self.processes:
+            if isinstance(process, Daemon) and process.process and process.running() and shutil.which("gdb"):
+                print("--- where %s is" % process.name)
+                got = subprocess.run(["gdb", "-p", str(process.pid), "-batch", "-ex", "thread apply all bt 30"],
+                                     stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
+                print("\n".join(line for line in got.stdout.decode(errors="replace").splitlines()
+                                if line.startswith(("#", "Thread"))))
 
     def clean_up(self):
         if self.failed:

@@ -37,8 +37,8 @@ def took(told, tag, reply, data):
 class Jobs:
     """Jobs of one client: the keys it chose and the ids it was told."""
 
-    def __init__(self, name, seed, told, patient):
-        self.name, self.told, self.patient, self.count = name, told, patient, 0
+    def __init__(self, name, seed, told, patient, always={}):
+        self.name, self.told, self.patient, self.always, self.count = name, told, patient, always, 0
         self.chance, self.ids, self.made = seeded(seed, name), {}, {}
 
     def new(self, count):
@@ -47,7 +47,7 @@ class Jobs:
         for _ in range(count):
             self.count += 1
             tag = "%s-%d" % (self.name, self.count)
-            fresh[tag] = self.made[tag] = (prompt(tag, self.chance), options(self.chance))
+            fresh[tag] = self.made[tag] = (prompt(tag, self.chance), {**options(self.chance), **self.always})
         self.patient.submit_all(fresh, self.acknowledged)
         return list(fresh)
 
@@ -117,7 +117,7 @@ def follower(told, path, seed, name, stop):
 
 def canceler(told, path, seed, name, stop):
     """Cancel some of what was submitted; a cancel that was answered stays."""
-    jobs = Jobs(name, seed, told, Patient(path, PATIENCE))
+    jobs = Jobs(name, seed, told, Patient(path, PATIENCE), {"class": "interactive"})
     while not stop.is_set():
         tags = jobs.new(jobs.chance.randint(1, 6))
         time.sleep(jobs.chance.choice((0, 0, 0.02, 0.1)))
