@@ -54,7 +54,10 @@ check: deps ## install what is missing, build, lint, run every test
 
 check-long: deps ## the long forms: 500 kills, 60 s a fuzzer, sanitizers
 	@$(MAKE) --no-print-directory -j$$(nproc) all tests
-	@OUT=$(OUT) SAN=$(SAN) LONG=1 $(PYTHON) tests/run.py
+	@OUT=$(OUT) LONG=1 $(PYTHON) tests/run.py
+	@OUT=$(OUT) CLANG=$(CLANG) tests/fuzz/run.sh 60 || [ $$? -eq 77 ]
+	@$(MAKE) --no-print-directory check SAN=address,undefined OUT=$(OUT)/address-undefined
+	@$(MAKE) --no-print-directory check SAN=thread OUT=$(OUT)/thread
 
 bench: deps ## measure, each figure beside its baseline
 	@$(MAKE) --no-print-directory -j$$(nproc) all benches

@@ -155,7 +155,12 @@ def real(demo, client):
     question = "In one sentence: what is the forebay of a dam?"
     say("ANTHROPIC_API_KEY is set: one small call to the real API, %s, 64 tokens" % REAL_MODEL)
     say("asks: " + question, "forebay ask")
-    say("answer: " + demo.forebay("ask", "-m", REAL_MODEL, "--max-tokens", "64", "-t", "60s", question), "forebay ask")
+    try:
+        say("answer: " + demo.forebay("ask", "-m", REAL_MODEL, "--max-tokens", "64", "-t", "60s", question),
+            "forebay ask")
+    except SystemExit:
+        print("\nNo answer within a minute. This is why:\n" + demo.forebay("show", "@last"), flush=True)
+        raise
 
 
 def main():

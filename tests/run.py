@@ -102,7 +102,7 @@ def count(test, status, output):
 
 def why_skipped(output):
     lines = [line.strip() for line in output.splitlines() if line.strip()]
-    return lines[-1] if lines else "no reason given"
+    return lines[-1].removeprefix("SKIPPED: ") if lines else "no reason given"
 
 
 def main():
