@@ -165,6 +165,7 @@ framed_stamp(uint8_t *request, unsigned slot)
 static void
 framed_find(const uint8_t *in, size_t len, struct found *ret)
 {
+	static bool told; /* the first refusal is enough */
 	const char *why;
 	struct frame frame;
 
@@ -172,8 +173,9 @@ framed_find(const uint8_t *in, size_t len, struct found *ret)
 		die("the daemon sent a bad frame: %s", why);
 	if (!ret->used)
 		return;
-	if (frame.type == FRAME_ERROR && (frame.stream == 0 || getenv("BENCH_VERBOSE")))
+	if (frame.type == FRAME_ERROR && !told)
 		fprintf(stderr, "bench_load: %.*s\n", (int)frame.len, (const char *)frame.payload);
+	told |= frame.type == FRAME_ERROR;
 	ret->answered = frame.stream && (frame.flags & FRAME_FLAG_END);
 	ret->failed = frame.type == FRAME_ERROR;
 	ret->slot = frame.stream - 1;

@@ -106,14 +106,22 @@ def words(path, start):
     return "unknown"
 
 
+def disk_of(dir):
+    """(type of file system, device); the deepest mount point above dir wins."""
+    with open("/proc/self/mounts") as file:
+        mounts = [line.split()[:3] for line in file]
+    above = [mount for mount in mounts if os.path.commonpath([dir, mount[1]]) == mount[1]]
+    device, _, kind = max(above, key=lambda mount: len(mount[1]), default=("unknown disk", "", "unknown"))
+    return kind, device
+
+
 def machine(dir):
-    device = subprocess.run(["findmnt", "-no", "FSTYPE,SOURCE", "--target", dir],
-                            stdout=subprocess.PIPE, text=True).stdout.split()
+    device = disk_of(os.path.realpath(dir))
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2 ** 30
     print("machine: %d x %s, %.0f GiB, Linux %s, %s" % (
         os.cpu_count(), words("/proc/cpuinfo", "model name"), memory, os.uname().release,
-        " on ".join(device) or "unknown disk"))
-    if device and device[0] in ("tmpfs", "ramfs"):
+        " on ".join(device)))
+    if device[0] in ("tmpfs", "ramfs"):
         print("LOUDLY: %s is in memory, so that a sync costs nothing: the durable figures are void" % dir)
 
 
@@ -201,7 +209,7 @@ class Forebayd(Server):
 
     def __init__(self, bench, name, url=None, settings=(), state=None):
         self.state = state or os.path.join(bench.dir, name + ".state")
-        self.socket = os.path.join(bench.dir, name + ".sock")
+        self.socket = os.path.join(bench.sockets, name + ".sock")
         os.makedirs(self.state, 0o700, exist_ok=True)
         command = [os.path.join(OUT, "forebayd"), "-c", bench.file("empty.conf", ""),
                    "--state", self.state, "--socket", self.socket, "--set", "limits.connections=0"]
@@ -209,7 +217,7 @@ class Forebayd(Server):
             command += ["--upstream", url, "--set", "upstream.key_file=" + bench.file("key", "bench")]
         for setting in settings:
             command += ["--set", setting]
-        path = os.path.join(bench.dir, name + ".notify")
+        path = os.path.join(bench.sockets, name + ".notify")
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
             notify.bind(path)
             notify.settimeout(DEADLINE)
@@ -234,7 +242,7 @@ class Beanstalkd(Server):
         program = shutil.which("beanstalkd")
         if not program:
             raise Missing("beanstalkd is not installed (apt-get install beanstalkd)")
-        self.socket = os.path.join(bench.dir, name + ".sock")
+        self.socket = os.path.join(bench.sockets, name + ".sock")
         self.state = os.path.join(bench.dir, name + ".binlog")
         os.makedirs(self.state, exist_ok=True)
         if os.path.exists(self.socket):
@@ -277,6 +285,7 @@ class Bench:
     def __init__(self):
         os.makedirs(OUT, exist_ok=True)
         self.dir = tempfile.mkdtemp(prefix="bench-", dir=OUT)
+        self.sockets = tempfile.mkdtemp(prefix="forebay-bench-")  # their paths must be short
         self.servers, self.figures, self.quiet = [], Figures(), Quiet()
 
     def file(self, name, text):
@@ -314,6 +323,7 @@ class Bench:
         for server in list(reversed(self.servers)):
             server.stop()
         shutil.rmtree(self.dir, ignore_errors=True)
+        shutil.rmtree(self.sockets, ignore_errors=True)
 
 
 # --- B1 ------------------------------------------------------------------------------
@@ -697,7 +707,7 @@ def main(names):
                 print("\n%s  NOT MEASURED: %s" % (name, why), flush=True)
     finally:
         bench.close()
-    print("\n%d goals met, %d missed%s" % (bench.figures.met, len(bench.figures.missed), "".join(
+    print("\ngoals: %d met, %d missed%s" % (bench.figures.met, len(bench.figures.missed), "".join(
         "\n  missed: " + goal for goal in bench.figures.missed)))
     print("%.0f s; %s" % (time.monotonic() - start, bench.quiet))
     sys.exit(failed)
