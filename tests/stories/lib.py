@@ -447,8 +447,10 @@ class Story:
         if kind in (SystemExit, KeyboardInterrupt) or kind is None:
             self.clean_up()
             return False
-        self.show(kind, error, trace)
-        self.clean_up()
+        try:
+            self.show(kind, error, trace)
+        finally:
+            self.clean_up()
         sys.exit(1)
 
     def end_well(self):
