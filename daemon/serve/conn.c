@@ -1,12 +1,14 @@
 /*
  * conn.c - one client connection on a bufferevent.
  *
- * A connection is freed in exactly one place, conn_on_write(). Whoever wants
- * one gone calls conn_close(), which marks it and asks the loop to come back,
- * so no caller, however deep in a handler, can find its conn freed under it.
+ * While the loop runs a connection is freed in exactly one place,
+ * conn_on_write(). Whoever wants one gone calls conn_close(), which marks it and
+ * asks the loop to come back, so no caller, however deep in a handler, can find
+ * its conn freed under it.
  */
 #include "daemon/serve/conn.h"
 
+#include "daemon/base/clock.h"
 #include "daemon/base/log.h"
 #include "daemon/base/metrics.h"
 
@@ -18,6 +20,7 @@
 
 #define DRAIN_TIMEOUT_S 10	   /* for a closing connection whose peer does not read */
 #define TURN_FRAMES	256	   /* then the others have their turn */
+#define TURN_MS		2	   /* or when these took so long */
 #define READ_MARK	(1u << 21) /* input kept while we do not parse */
 
 /* DRAINING: what is queued still goes out. BROKEN: nothing goes out any more. */
@@ -26,23 +29,50 @@ enum conn_state { CONN_OPEN, CONN_DRAINING, CONN_BROKEN };
 struct conn {
 	struct bufferevent *bev;	  /* owned */
 	struct event *again;		  /* owned: parse on in the next turn */
+	struct event *late;		  /* owned: a frame is not finished in time */
+	struct event *left;		  /* owned: the client goes while we do not read */
 	const struct conn_events *events; /* borrowed */
 	void *arg;			  /* borrowed */
 	size_t high_mark;
+	struct timeval frame_timeout;
+	int64_t moved_ms; /* when output was last taken, or began to be there */
 	enum conn_state state;
 	unsigned paused;
-	bool full; /* the output passed the mark and has not drained yet */
+	bool full;  /* the output passed the mark and has not drained yet */
+	bool begun; /* a frame is there in part, and late runs */
 };
+
+static bool
+is_reading(const struct conn *conn)
+{
+	return conn->state == CONN_OPEN && !conn->paused && !conn->full;
+}
+
+/* Is a frame there in part? Its client has so long for the rest. */
+static void
+set_begun(struct conn *conn, bool begun)
+{
+	if (conn->begun == begun)
+		return;
+	conn->begun = begun;
+	if (begun)
+		event_add(conn->late, &conn->frame_timeout);
+	else
+		event_del(conn->late);
+}
 
 static void
 set_reading(struct conn *conn)
 {
-	bool read = conn->state == CONN_OPEN && !conn->paused && !conn->full;
-
-	if (!read) {
+	if (!is_reading(conn)) {
 		bufferevent_disable(conn->bev, EV_READ);
+		set_begun(conn, false);
+		/* Its end would not be noticed before it is read again: perhaps never. */
+		if (conn->state == CONN_OPEN)
+			event_add(conn->left, NULL);
 		return;
 	}
+	event_del(conn->left);
 	bufferevent_enable(conn->bev, EV_READ);
 	/* What was read before the pause is still there. */
 	if (evbuffer_get_length(bufferevent_get_input(conn->bev)) > 0)
@@ -54,6 +84,19 @@ conn_is_full(const struct conn *conn)
 {
 	return conn->state != CONN_OPEN ||
 	       evbuffer_get_length(bufferevent_get_output(conn->bev)) >= conn->high_mark;
+}
+
+size_t
+conn_unsent(const struct conn *conn)
+{
+	return conn->state == CONN_OPEN ? evbuffer_get_length(bufferevent_get_output(conn->bev))
+					: 0;
+}
+
+int64_t
+conn_stuck_since_ms(const struct conn *conn)
+{
+	return conn->moved_ms;
 }
 
 static void
@@ -95,19 +138,24 @@ static void
 conn_on_read(struct bufferevent *bev, void *arg)
 {
 	struct conn *conn = arg;
+	struct evbuffer *input = bufferevent_get_input(bev);
+	int64_t until_ms = clock_mono_ms() + TURN_MS;
 	struct frame frame;
 	size_t used;
 	int turns = 0;
 
-	while (conn->state == CONN_OPEN && !conn->paused && !conn->full) {
-		if (turns++ == TURN_FRAMES) {
+	while (is_reading(conn)) {
+		if (turns++ == TURN_FRAMES || clock_mono_ms() > until_ms) {
 			event_active(conn->again, 0, 0);
 			return;
 		}
-		if (!next_frame(conn, &frame, &used))
+		if (!next_frame(conn, &frame, &used)) {
+			set_begun(conn, is_reading(conn) && evbuffer_get_length(input) > 0);
 			return;
-		conn->events->frame(conn, &frame, conn->arg);
-		evbuffer_drain(bufferevent_get_input(bev), used);
+		}
+		set_begun(conn, false);
+		if (conn->events->frame(conn, &frame, conn->arg))
+			evbuffer_drain(input, used);
 	}
 }
 
@@ -119,6 +167,47 @@ conn_on_again(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	conn_on_read(conn->bev, conn);
+}
+
+static void
+conn_on_late(evutil_socket_t fd, short what, void *arg)
+{
+	struct conn *conn = arg;
+
+	(void)fd;
+	(void)what;
+	conn->begun = false;
+	metrics.frames_bad_total++;
+	conn->events->garbage(conn, "a frame was begun and not finished in time", conn->arg);
+}
+
+static void
+conn_on_left(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	conn_break(arg, "the client left");
+}
+
+static void
+conn_on_output(struct evbuffer *output, const struct evbuffer_cb_info *info, void *arg)
+{
+	struct conn *conn = arg;
+
+	(void)output;
+	if (info->n_deleted > 0 || info->orig_size == 0)
+		conn->moved_ms = clock_mono_ms();
+}
+
+void
+conn_free(struct conn *conn)
+{
+	metrics.connections_open--;
+	event_free(conn->again);
+	event_free(conn->late);
+	event_free(conn->left);
+	bufferevent_free(conn->bev);
+	free(conn);
 }
 
 static void
@@ -139,10 +228,7 @@ conn_on_write(struct bufferevent *bev, void *arg)
 	if (conn->state == CONN_DRAINING && unsent > 0)
 		return;
 	conn->events->gone(conn, conn->arg);
-	metrics.connections_open--;
-	event_free(conn->again);
-	bufferevent_free(bev);
-	free(conn);
+	conn_free(conn);
 }
 
 static void
@@ -158,15 +244,22 @@ conn_on_event(struct bufferevent *bev, short what, void *arg)
 }
 
 struct conn *
-conn_new(struct event_base *base, int fd, size_t high_mark, const struct conn_events *events,
-	 void *arg)
+conn_new(struct event_base *base, int fd, size_t high_mark, int64_t frame_timeout_ms,
+	 const struct conn_events *events, void *arg)
 {
 	struct conn *conn = must_alloc(sizeof(*conn));
 
-	*conn = (struct conn){ .events = events, .arg = arg, .high_mark = high_mark };
+	*conn = (struct conn){ .events = events,
+			       .arg = arg,
+			       .high_mark = high_mark,
+			       .frame_timeout = { frame_timeout_ms / 1000,
+						  frame_timeout_ms % 1000 * 1000 } };
 	conn->bev = bufferevent_socket_new(base, fd, BEV_OPT_CLOSE_ON_FREE);
 	conn->again = event_new(base, -1, 0, conn_on_again, conn);
-	if (!conn->bev || !conn->again)
+	conn->late = event_new(base, -1, 0, conn_on_late, conn);
+	conn->left = event_new(base, fd, EV_CLOSED, conn_on_left, conn);
+	if (!conn->bev || !conn->again || !conn->late || !conn->left ||
+	    !evbuffer_add_cb(bufferevent_get_output(conn->bev), conn_on_output, conn))
 		fatal("out of memory");
 	bufferevent_setcb(conn->bev, conn_on_read, conn_on_write, conn_on_event, conn);
 	/* Told when the output falls below half the mark, not byte by byte. */
@@ -256,6 +349,8 @@ leave(struct conn *conn, enum conn_state state, const char *reason)
 	log_debug("closing a connection: %s", reason);
 	conn->state = state;
 	bufferevent_disable(conn->bev, EV_READ);
+	set_begun(conn, false);
+	event_del(conn->left);
 	bufferevent_setwatermark(conn->bev, EV_WRITE, 0, 0);
 	bufferevent_set_timeouts(conn->bev, NULL, &timeout);
 	/* Even with replies unsent: the peer may never read them. */

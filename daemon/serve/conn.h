@@ -19,9 +19,11 @@ struct conn;
 struct event_base;
 
 struct conn_events {
-	/* One whole frame arrived; it is valid until this returns. */
-	void (*frame)(struct conn *conn, const struct frame *frame, void *arg);
-	/* The bytes are not this protocol; why is a sentence. Answer, and close. */
+	/* One whole frame arrived; it is valid until this returns. False: not now;
+	 * the connection was paused, and the same frame comes again after that. */
+	bool (*frame)(struct conn *conn, const struct frame *frame, void *arg);
+	/* The bytes are not this protocol, or a frame was begun and not finished in
+	 * time; why is a sentence. Answer, and close. */
 	void (*garbage)(struct conn *conn, const char *why, void *arg);
 	/* The output has room again. */
 	void (*drained)(struct conn *conn, void *arg);
@@ -30,8 +32,10 @@ struct conn_events {
 };
 
 /* Serve fd, taking ownership of it. Events and arg must outlive the conn. */
-struct conn *conn_new(struct event_base *base, int fd, size_t high_mark,
+struct conn *conn_new(struct event_base *base, int fd, size_t high_mark, int64_t frame_timeout_ms,
 		      const struct conn_events *events, void *arg);
+/* At once, without gone: for the end of the daemon, not for callbacks. */
+void conn_free(struct conn *conn);
 
 /* len <= FRAME_MAX_PAYLOAD; the payload is copied. Nothing once it is closing. */
 void conn_send(struct conn *conn, enum frame_type type, unsigned flags, uint32_t stream,
@@ -40,6 +44,10 @@ void conn_send(struct conn *conn, enum frame_type type, unsigned flags, uint32_t
 void conn_send_all(struct conn *conn, enum frame_type type, bool end, uint32_t stream,
 		   uint8_t *bytes, size_t len);
 bool conn_is_full(const struct conn *conn);
+/* Bytes the client has not taken yet, 0 once it is closing; and since when it has
+ * taken none of them (monotonic). */
+size_t conn_unsent(const struct conn *conn);
+int64_t conn_stuck_since_ms(const struct conn *conn);
 
 /* Do not read until conn_resume(); calls count. */
 void conn_pause(struct conn *conn);

@@ -32,7 +32,7 @@ serve_on_gates_saved(enum forebay_err err, void *arg)
 	jsonput_string(&put, target_of(stream));
 	jsonput_end(&put);
 	jsonput_end(&put);
-	stream_reply(stream, &put, false);
+	stream_reply(stream, &put);
 }
 
 static void
@@ -89,7 +89,7 @@ handle_drain(struct stream *stream)
 	jsonput_object(&put);
 	jsonput_member_int(&put, "running", counts.in_flight);
 	jsonput_end(&put);
-	stream_reply(stream, &put, false);
+	stream_reply(stream, &put);
 }
 
 void
@@ -109,5 +109,5 @@ handle_reload(struct stream *stream)
 	if (words[0])
 		jsonput_member_string(&put, "restart_needed", words);
 	jsonput_end(&put);
-	stream_reply(stream, &put, false);
+	stream_reply(stream, &put);
 }

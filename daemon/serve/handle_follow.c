@@ -31,7 +31,9 @@ struct follow {
 	struct watcher *watcher; /* owned */
 	struct event *tick;	 /* owned; NULL unless events are wanted */
 	enum forebay_job_state state;
-	bool chunks;	/* the client wants events and bytes */
+	enum forebay_job_state told_state;
+	bool events;	/* the client wants to hear what happens */
+	bool chunks;	/* and the bytes of the answer */
 	bool ephemeral; /* the job ends with this stream */
 	bool ended;
 	unsigned attempt; /* whose bytes the client has, 0: none */
@@ -44,14 +46,13 @@ struct follow {
 static void
 serve_on_result(enum forebay_err err, struct store_reply *reply, void *arg)
 {
-	struct stream *stream = stream_deref(arg);
+	struct stream *stream = fetch_deref(arg);
 	struct jsonput put = { 0 };
 	char why[MESSAGE_WHY_LEN];
 
 	if (!stream)
 		return;
-	stream->fetching = false;
-	stream->session->fetching--;
+	fetch_end(stream);
 	if (err) {
 		stream_error(stream, err, NULL);
 		return;
@@ -72,18 +73,25 @@ serve_on_result(enum forebay_err err, struct store_reply *reply, void *arg)
 						 .result = reply->result,
 						 .error = reply->job->error,
 						 .body_len = reply->body_len });
-	stream_reply(stream, &put, reply->body_len > 0);
 	if (reply->body_len > 0)
-		stream_data(stream, TAKE(reply->body), reply->body_len);
+		stream_reply_data(stream, &put, TAKE(reply->body), reply->body_len);
+	else
+		stream_reply(stream, &put);
 }
 
-void
+static void
+fetch_result(struct stream *stream)
+{
+	store_result(stream->session->server->store, stream->job, stream_scope(stream),
+		     serve_on_result, stream_ref(stream));
+}
+
+/* Reply with the job's result and its body, from the store; ends the stream. */
+static void
 reply_result(struct stream *stream, uint64_t id)
 {
-	stream->fetching = true;
-	stream->session->fetching++;
-	store_result(stream->session->server->store, id, stream_scope(stream), serve_on_result,
-		     stream_ref(stream));
+	stream->job = id;
+	fetch_add(stream, fetch_result);
 }
 
 void
@@ -114,6 +122,28 @@ tell(struct follow *follow, const char *event, const char *key, const char *valu
 	stream_event(follow->stream, &put);
 }
 
+/* Who does not read is not written for: what was left out is told as it is then,
+ * once there is room. */
+static bool
+has_room(struct follow *follow)
+{
+	struct session *session = follow->stream->session;
+
+	if (!conn_is_full(session->conn))
+		return true;
+	session->starved = true;
+	return false;
+}
+
+static void
+tell_state(struct follow *follow)
+{
+	if (!follow->events || follow->told_state == follow->state || !has_room(follow))
+		return;
+	follow->told_state = follow->state;
+	tell(follow, "state", "state", forebay_job_state_name(follow->state));
+}
+
 static void
 tell_attempt(struct follow *follow, unsigned attempt, const char *model)
 {
@@ -139,7 +169,7 @@ lose(struct follow *follow)
 	tell(follow, "lost", NULL, NULL);
 }
 
-/* Send what there is, up to room for it; at the end regardless, but bounded. */
+/* Send what there is, up to room for it; at the end all of it, unless that is much. */
 static void
 send_chunks(struct follow *follow, bool last)
 {
@@ -155,12 +185,12 @@ send_chunks(struct follow *follow, bool last)
 
 		if (state == LIVE_NONE || (state == LIVE_RUNNING && behind == 0))
 			return;
-		if (state == LIVE_LOST || (last && behind > LAST_BYTES)) {
-			lose(follow);
-			return;
-		}
-		if (!last && conn_is_full(session->conn)) {
-			session->starved = true;
+		if (state == LIVE_LOST || (last && behind > LAST_BYTES))
+			break;
+		/* Bytes of an attempt that the client has not heard of must wait, too. */
+		if (attempt != follow->attempt || !has_room(follow)) {
+			if (last)
+				break;
 			return;
 		}
 		len = MIN((size_t)behind, (size_t)CHUNK_LEN);
@@ -168,12 +198,35 @@ send_chunks(struct follow *follow, bool last)
 			  bytes + follow->offset, len);
 		follow->offset += len;
 	}
+	lose(follow);
+}
+
+/* Where the client left off, or from the beginning: another attempt than the one
+ * whose bytes it has may run by now. */
+static void
+catch_up(struct follow *follow)
+{
+	struct live *live = runner_live(follow->stream->session->server->runner);
+	const uint8_t *bytes;
+	unsigned attempt;
+	size_t len;
+
+	tell_state(follow);
+	if (!follow->events || !has_room(follow) ||
+	    live_look(live, follow->id, &attempt, &bytes, &len) == LIVE_NONE)
+		return;
+	if (attempt != follow->attempt || follow->offset > len)
+		tell_attempt(follow, attempt, NULL);
+	send_chunks(follow, false);
 }
 
 static void
 follow_on_drained(struct stream *stream)
 {
-	send_chunks(stream->state, false);
+	struct follow *follow = stream->state;
+
+	if (!follow->ended)
+		catch_up(follow);
 }
 
 static void
@@ -185,7 +238,9 @@ end(struct follow *follow, const struct watch_news *news)
 
 	follow->ended = true;
 	send_chunks(follow, true);
-	if (!news->result || (!follow->ephemeral && news->body_len > COPY_IF_BELOW)) {
+	/* The answer of an ephemeral job is nowhere else. */
+	if (!news->result || (!follow->ephemeral && (news->body_len > COPY_IF_BELOW ||
+						     conn_is_full(stream->session->conn)))) {
 		reply_result(stream, follow->id);
 		return;
 	}
@@ -203,9 +258,10 @@ end(struct follow *follow, const struct watch_news *news)
 		body = must_alloc(news->body_len);
 		memcpy(body, news->body, news->body_len);
 	}
-	stream_reply(stream, &put, body != NULL);
 	if (body)
-		stream_data(stream, body, news->body_len);
+		stream_reply_data(stream, &put, body, news->body_len);
+	else
+		stream_reply(stream, &put);
 }
 
 static void
@@ -218,15 +274,14 @@ follow_on_news(const struct watch_news *news, void *arg)
 	follow->state = news->state;
 	switch (news->kind) {
 	case WATCH_STATE:
-		if (follow->chunks)
-			tell(follow, "state", "state", forebay_job_state_name(news->state));
+		tell_state(follow);
 		break;
 	case WATCH_ATTEMPT:
-		if (follow->chunks)
+		if (follow->events && has_room(follow))
 			tell_attempt(follow, news->attempt, news->model);
 		break;
 	case WATCH_BYTES:
-		send_chunks(follow, false);
+		catch_up(follow);
 		break;
 	case WATCH_LOST:
 		lose(follow);
@@ -247,7 +302,8 @@ follow_on_tick(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (follow->state != FOREBAY_JOB_QUEUED || !follow->chunks)
+	if (follow->ended || follow->state != FOREBAY_JOB_QUEUED || !follow->events ||
+	    conn_is_full(follow->stream->session->conn))
 		return;
 	runner_waiting(runner, follow->id, NULL, words, sizeof(words));
 	if (strcmp(words, follow->words) == 0)
@@ -274,29 +330,21 @@ follow_free(struct stream *stream)
 	watch_remove(runner_watch(runner), follow->watcher);
 	if (follow->tick)
 		event_free(follow->tick);
-	if (follow->ephemeral && !follow->ended)
+	if (follow->ephemeral && !follow->ended && !stream->session->server->closing)
 		runner_cancel(runner, &caller, follow->id, follow_on_canceled, NULL);
 	free(follow);
 }
 
-/* Where the client left off, or from the beginning. */
-static void
-join_running(struct follow *follow)
+static bool
+wants_news(const struct stream *stream)
 {
-	struct live *live = runner_live(follow->stream->session->server->runner);
-	const uint8_t *bytes;
-	unsigned attempt;
-	size_t len;
-
-	if (live_look(live, follow->id, &attempt, &bytes, &len) == LIVE_NONE)
-		return;
-	if (attempt != follow->attempt || follow->offset > len)
-		tell_attempt(follow, attempt, NULL);
-	send_chunks(follow, false);
+	return stream->request.verb == FOREBAY_VERB_FOLLOW || stream->request.follow;
 }
 
-void
-follow_job(struct stream *stream, uint64_t id, enum forebay_job_state state, bool chunks)
+/* Tell the client about the job until it has ended, then reply with its result.
+ * state: as known now; live: with events and the bytes of the answer. */
+static void
+follow_job(struct stream *stream, uint64_t id, enum forebay_job_state state, bool live)
 {
 	static const struct timeval every = { GATE_EVERY_S, 0 };
 	struct server *server = stream->session->server;
@@ -310,7 +358,9 @@ follow_job(struct stream *stream, uint64_t id, enum forebay_job_state state, boo
 	*follow = (struct follow){ .stream = stream,
 				   .id = id,
 				   .state = state,
-				   .chunks = chunks,
+				   .told_state = FOREBAY_JOB_STATE_COUNT,
+				   .events = live,
+				   .chunks = live,
 				   .ephemeral = stream->request.ephemeral,
 				   .attempt = (unsigned)stream->request.from_attempt,
 				   .offset = stream->request.from_offset };
@@ -318,15 +368,15 @@ follow_job(struct stream *stream, uint64_t id, enum forebay_job_state state, boo
 	stream->on_free = follow_free;
 	stream->on_drained = follow_on_drained;
 	follow->watcher = watch_add(runner_watch(server->runner), id, follow_on_news, follow);
-	if (!chunks)
+	if (!live)
 		return;
 	follow->tick = event_new(server->base, -1, EV_PERSIST, follow_on_tick, follow);
 	if (!follow->tick)
 		fatal("out of memory");
 	event_add(follow->tick, &every);
-	tell(follow, "state", "state", forebay_job_state_name(state));
+	tell_state(follow);
 	follow_on_tick(-1, 0, follow);
-	join_running(follow);
+	catch_up(follow);
 }
 
 static void
@@ -339,7 +389,16 @@ serve_on_found(enum forebay_err err, struct store_reply *reply, void *arg)
 	if (err)
 		stream_error(stream, err, NULL);
 	else
-		follow_job(stream, stream->request.id, reply->job->state, true);
+		follow_job(stream, stream->job, reply->job->state, wants_news(stream));
+}
+
+/* As the disk knows it. */
+static void
+find_and_follow(struct stream *stream, uint64_t id)
+{
+	stream->job = id;
+	store_show(stream->session->server->store, id, stream_scope(stream), false, serve_on_found,
+		   stream_ref(stream));
 }
 
 void
@@ -354,7 +413,7 @@ handle_follow(struct stream *stream)
 	    (scope == (uid_t)-1 || scope == uid))
 		follow_job(stream, id, state, true);
 	else
-		store_show(server->store, id, scope, false, serve_on_found, stream_ref(stream));
+		find_and_follow(stream, id);
 }
 
 /* --- submit -------------------------------------------------------------------------------------
@@ -372,12 +431,18 @@ static void
 acknowledge(struct stream *stream, uint64_t id, enum forebay_job_state state, bool existing)
 {
 	struct jsonput put = { 0 };
+	uid_t uid;
 
 	if (stream->request.want == FOREBAY_WANT_RESULT) {
 		begin_event(&put, "queued", id);
 		jsonput_end(&put);
 		stream_event(stream, &put);
-		follow_job(stream, id, state, stream->request.follow);
+		/* One that only memory knows may have ended before this turn. */
+		if (stream->request.ephemeral &&
+		    !runner_knows_ephemeral(stream->session->server->runner, id, &uid, &state))
+			find_and_follow(stream, id);
+		else
+			follow_job(stream, id, state, wants_news(stream));
 		return;
 	}
 	jsonput_object(&put);
@@ -386,7 +451,7 @@ acknowledge(struct stream *stream, uint64_t id, enum forebay_job_state state, bo
 	if (existing)
 		jsonput_member_bool(&put, "existing", true);
 	jsonput_end(&put);
-	stream_reply(stream, &put, false);
+	stream_reply(stream, &put);
 }
 
 static void

@@ -16,8 +16,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define ASK_MODEL    "claude-sonnet-5-5" /* what a program may take that has no opinion */
-#define VERIFY_MODEL "claude-haiku-5-5"	 /* it spends money: a cheap one, unless told */
+#define ASK_MODEL     "claude-sonnet-5-5" /* what a program may take that has no opinion */
+#define GROUP_KEPT_MS 300000
+#define MAX_WATCHES   8 /* on one connection: each costs a whole status, again and again */
+#define VERIFY_MODEL  "claude-haiku-5-5" /* it spends money: a cheap one, unless told */
 
 void
 handle_status(struct stream *stream)
@@ -27,7 +29,7 @@ handle_status(struct stream *stream)
 	jsonput_object(&put);
 	put_status(&put, stream->session->server);
 	jsonput_end(&put);
-	stream_reply(stream, &put, false);
+	stream_reply(stream, &put);
 }
 
 void
@@ -38,7 +40,7 @@ handle_gates(struct stream *stream)
 	jsonput_object(&put);
 	put_gates(&put, stream->session->server);
 	jsonput_end(&put);
-	stream_reply(stream, &put, false);
+	stream_reply(stream, &put);
 }
 
 void
@@ -54,7 +56,7 @@ handle_stats(struct stream *stream)
 		jsonput_member_int(&put, row.name, (int64_t)row.value);
 	jsonput_end(&put);
 	jsonput_end(&put);
-	stream_reply(stream, &put, false);
+	stream_reply(stream, &put);
 }
 
 void
@@ -87,7 +89,32 @@ handle_models(struct stream *stream)
 	jsonput_end(&put);
 	jsonput_member_string(&put, "default", ASK_MODEL);
 	jsonput_end(&put);
-	stream_reply(stream, &put, false);
+	stream_reply(stream, &put);
+}
+
+/* A directory server may be asked for these, while the loop waits: not each time. */
+static const char *
+group_name(gid_t gid)
+{
+	static struct {
+		gid_t gid;
+		int64_t until_ms; /* 0: nothing here */
+		char name[64];
+	} known[64];
+	size_t i = gid % ARRAY_LEN(known);
+	int64_t now_ms = clock_mono_ms();
+	const struct group *group;
+
+	if (known[i].until_ms > now_ms && known[i].gid == gid)
+		return known[i].name;
+	group = getgrgid(gid);
+	if (group)
+		snprintf(known[i].name, sizeof(known[i].name), "%s", group->gr_name);
+	else
+		snprintf(known[i].name, sizeof(known[i].name), "%u", (unsigned)gid);
+	known[i].gid = gid;
+	known[i].until_ms = now_ms + GROUP_KEPT_MS;
+	return known[i].name;
 }
 
 void
@@ -106,16 +133,12 @@ handle_whoami(struct stream *stream)
 		jsonput_member_string(&put, "unit", peer->unit);
 	jsonput_key(&put, "groups");
 	jsonput_array(&put);
-	for (unsigned i = 0; i < peer->group_count; i++) {
-		const struct group *group = getgrgid(peer->groups[i]);
-
-		snprintf(name, sizeof(name), "%u", (unsigned)peer->groups[i]);
-		jsonput_string(&put, group ? group->gr_name : name);
-	}
+	for (unsigned i = 0; i < peer->group_count; i++)
+		jsonput_string(&put, group_name(peer->groups[i]));
 	jsonput_end(&put);
 	jsonput_member_bool(&put, "admin", stream->session->admin);
 	jsonput_end(&put);
-	stream_reply(stream, &put, false);
+	stream_reply(stream, &put);
 }
 
 /* --- watch --------------------------------------------------------------------------------- */
@@ -141,6 +164,7 @@ watch_on_tick(evutil_socket_t fd, short what, void *arg)
 static void
 watch_stream_free(struct stream *stream)
 {
+	stream->session->watches--;
 	event_free(stream->state);
 }
 
@@ -149,11 +173,17 @@ handle_watch(struct stream *stream)
 {
 	int64_t ms = stream->request.interval_ms;
 	struct timeval tv = { ms / 1000, ms % 1000 * 1000 };
-	struct event *tick =
-	    event_new(stream->session->server->base, -1, EV_PERSIST, watch_on_tick, stream);
+	struct event *tick;
 
+	if (stream->session->watches == MAX_WATCHES) {
+		stream_error(stream, FOREBAY_ERR_OVER_QUOTA,
+			     "8 streams of this connection watch already; cancel one of them");
+		return;
+	}
+	tick = event_new(stream->session->server->base, -1, EV_PERSIST, watch_on_tick, stream);
 	if (!tick)
 		fatal("out of memory");
+	stream->session->watches++;
 	stream->state = tick;
 	stream->on_free = watch_stream_free;
 	event_add(tick, &tv);
@@ -196,7 +226,7 @@ reply_verify(struct stream *stream, enum forebay_err err, const char *why)
 	if (err)
 		jsonput_member_string(&put, "error", forebay_err_wire(err));
 	jsonput_end(&put);
-	stream_reply(stream, &put, false);
+	stream_reply(stream, &put);
 }
 
 static void
@@ -226,7 +256,7 @@ verify_free(struct stream *stream)
 	struct caller caller = stream_caller(stream);
 
 	watch_remove(runner_watch(runner), verify->watcher);
-	if (verify->id && !verify->ended)
+	if (verify->id && !verify->ended && !stream->session->server->closing)
 		runner_cancel(runner, &caller, verify->id, verify_on_canceled, NULL);
 	free(verify);
 }
@@ -237,13 +267,18 @@ serve_on_verifying(enum forebay_err err, const char *why, uint64_t id, enum fore
 {
 	struct stream *stream = stream_deref(arg);
 	struct verify *verify;
+	uid_t uid;
 
-	(void)state;
 	(void)existing;
 	if (!stream)
 		return; /* it is one call of ten tokens: let it end */
 	if (err) {
 		stream_error(stream, err, why);
+		return;
+	}
+	/* It never got as far as a connection: nobody will tell us any more. */
+	if (!runner_knows_ephemeral(stream->session->server->runner, id, &uid, &state)) {
+		reply_verify(stream, FOREBAY_ERR_NETWORK, NULL);
 		return;
 	}
 	verify = must_alloc(sizeof(*verify));
@@ -265,6 +300,11 @@ handle_verify(struct stream *stream)
 	enum forebay_err err;
 	bool probe;
 
+	if (runner_is_draining(runner)) {
+		stream_error(stream, FOREBAY_ERR_DRAINING,
+			     "forebayd is shutting down; verify again in a moment");
+		return;
+	}
 	/* A closed gate is the answer: the call would only wait in front of it. */
 	if (!gates_may_send(runner_gates(runner), model_of(stream), 32, 10, clock_mono(), &when,
 			    &probe)) {

@@ -1,6 +1,7 @@
 /*
  * handle_jobs.c - show and list: rows as JSON Lines behind a reply.
  */
+#include "daemon/base/log.h"
 #include "daemon/base/peer.h"
 #include "daemon/run/gates.h"
 #include "daemon/serve/handlers.h"
@@ -12,24 +13,6 @@
 #include <string.h>
 
 #define LIST_DEFAULT 100
-
-/* The uid that is meant; false when there is no such user. */
-bool
-uid_from_text(const char *text, uid_t *ret)
-{
-	char *rest;
-	unsigned long number = strtoul(text, &rest, 10);
-	const struct passwd *user;
-
-	if (text[0] >= '0' && text[0] <= '9' && *rest == '\0' && number < UINT32_MAX) {
-		*ret = (uid_t)number;
-		return true;
-	}
-	user = getpwnam(text);
-	if (user)
-		*ret = user->pw_uid;
-	return user != NULL;
-}
 
 static void
 put_if(struct jsonput *put, const char *key, const char *text)
@@ -185,20 +168,18 @@ reply_rows(struct stream *stream, struct shown *shown, const uint8_t *tail, size
 	jsonput_member_int(&put, "id", (int64_t)stream->request.id);
 	jsonput_member_int(&put, "rows", (int64_t)shown->count);
 	jsonput_end(&put);
-	stream_reply(stream, &put, true);
-	stream_data(stream, (uint8_t *)whole, len + tail_len);
+	stream_reply_data(stream, &put, (uint8_t *)whole, len + tail_len);
 }
 
 static void
 serve_on_request_body(enum forebay_err err, struct store_reply *reply, void *arg)
 {
-	struct stream *stream = stream_deref(arg);
+	struct stream *stream = fetch_deref(arg);
 	struct shown *shown;
 
 	if (!stream)
 		return;
-	stream->fetching = false;
-	stream->session->fetching--;
+	fetch_end(stream);
 	if (err) {
 		stream_error(stream, err, NULL);
 		return;
@@ -212,78 +193,111 @@ serve_on_request_body(enum forebay_err err, struct store_reply *reply, void *arg
 	reply_rows(stream, shown, reply->body, reply->body_len);
 }
 
-static void
-serve_on_shown(enum forebay_err err, struct store_reply *reply, void *arg)
+static struct shown *
+gather(struct stream *stream, const struct store_reply *reply)
 {
-	struct stream *stream = stream_deref(arg);
-	struct server *server;
-	struct shown *shown;
+	struct shown *shown = must_alloc(sizeof(*shown));
 
-	if (!stream)
-		return;
-	if (err) {
-		stream_error(stream, err, NULL);
-		return;
-	}
-	server = stream->session->server;
-	shown = calloc(1, sizeof(*shown));
-	if (!shown) {
-		stream_error(stream, FOREBAY_ERR_NO_MEMORY, NULL);
-		return;
-	}
 	stream->state = shown;
 	stream->on_free = shown_free;
-	put_job(&shown->rows, server, reply);
+	put_job(&shown->rows, stream->session->server, reply);
 	for (size_t i = 0; i < reply->attempt_count; i++)
 		put_attempt(&shown->rows, &reply->attempts[i],
 			    reply->job->state == FOREBAY_JOB_RUNNING &&
 				reply->attempts[i].number == reply->job->head.tries);
 	shown->count = 1 + reply->attempt_count;
-	if (!stream->request.request) {
-		reply_rows(stream, shown, NULL, 0);
-		return;
-	}
-	stream->fetching = true;
-	stream->session->fetching++;
-	store_request(server->store, stream->request.id, stream_scope(stream),
-		      serve_on_request_body, stream_ref(stream));
+	return shown;
 }
 
-void
-handle_show(struct stream *stream)
+static void
+serve_on_shown(enum forebay_err err, struct store_reply *reply, void *arg)
+{
+	struct stream *stream = fetch_deref(arg);
+	struct shown *shown;
+
+	if (!stream)
+		return;
+	if (err) {
+		fetch_end(stream);
+		stream_error(stream, err, NULL);
+		return;
+	}
+	shown = gather(stream, reply);
+	if (stream->request.request) {
+		store_request(stream->session->server->store, stream->request.id,
+			      stream_scope(stream), serve_on_request_body, stream_ref(stream));
+		return;
+	}
+	fetch_end(stream);
+	reply_rows(stream, shown, NULL, 0);
+}
+
+static void
+fetch_shown(struct stream *stream)
 {
 	store_show(stream->session->server->store, stream->request.id, stream_scope(stream), true,
 		   serve_on_shown, stream_ref(stream));
 }
 
+void
+handle_show(struct stream *stream)
+{
+	fetch_add(stream, fetch_shown);
+}
+
 /* --- list ---------------------------------------------------------------------------------- */
 
-/* The filter of list, cancel, retry, delete. False: already answered. */
+/* Whose jobs a word means: a number or a login name. */
+static enum forebay_err
+owner_from_text(const struct session *session, const char *text, uid_t *ret)
+{
+	char name[64], *rest;
+	unsigned long number = strtoul(text, &rest, 10);
+	const struct passwd *user;
+
+	if (text[0] >= '0' && text[0] <= '9' && *rest == '\0' && number < UINT32_MAX) {
+		*ret = (uid_t)number;
+		return FOREBAY_ERR_OK;
+	}
+	if (strcmp(text, peer_user_name(session->peer.uid, name, sizeof(name))) == 0) {
+		*ret = session->peer.uid;
+		return FOREBAY_ERR_OK;
+	}
+	/* It may ask a directory server while the loop waits: not for everybody. */
+	if (!session->admin)
+		return FOREBAY_ERR_NOT_ALLOWED;
+	user = getpwnam(text);
+	if (!user)
+		return FOREBAY_ERR_BAD_REQUEST;
+	*ret = user->pw_uid;
+	return FOREBAY_ERR_OK;
+}
+
 bool
 filter_of(struct stream *stream, struct store_filter *ret)
 {
 	const struct request *request = &stream->request;
-	uid_t own = stream->session->peer.uid;
+	const struct session *session = stream->session;
+	enum forebay_err err = FOREBAY_ERR_OK;
 
-	*ret = (struct store_filter){ .uid = own,
+	*ret = (struct store_filter){ .uid = session->peer.uid,
 				      .state = request->state,
 				      .model = request->model,
 				      .label = request->label,
 				      .since_ms = request->since,
 				      .before_id = request->after_id };
-	if (request->owner && !uid_from_text(request->owner, &ret->uid)) {
-		stream_error(stream, FOREBAY_ERR_BAD_REQUEST,
-			     "owner: there is no such user on this host");
-		return false;
-	}
-	if (!request->owner && request->all && request->verb == FOREBAY_VERB_LIST)
+	if (request->owner)
+		err = owner_from_text(session, request->owner, &ret->uid);
+	else if (request->all && request->verb == FOREBAY_VERB_LIST)
 		ret->uid = (uid_t)-1;
-	if (ret->uid != own && !stream->session->admin) {
-		stream_error(stream, FOREBAY_ERR_NOT_ALLOWED,
-			     "only root and members of the admin group see other users' jobs");
-		return false;
-	}
-	return true;
+	if (!err && ret->uid != session->peer.uid && !session->admin)
+		err = FOREBAY_ERR_NOT_ALLOWED;
+	if (err)
+		stream_error(stream, err,
+			     err == FOREBAY_ERR_NOT_ALLOWED
+				 ? "only root and members of the admin group see other users' jobs"
+				 : "owner: there is no such user on this host");
+	return err == FOREBAY_ERR_OK;
 }
 
 struct listing {
@@ -305,30 +319,45 @@ static void
 reply_list(struct stream *stream, struct listing *listing, bool more)
 {
 	struct jsonput put = { 0 };
-	size_t count = listing->count, len = 0;
-	char *bytes = NULL;
+	size_t len = 0;
+	char *bytes = listing->count > 0 ? jsonput_take(&listing->rows, &len) : NULL;
 
+	if (listing->count > 0 && !bytes) {
+		stream_error(stream, FOREBAY_ERR_NO_MEMORY, NULL);
+		return;
+	}
 	jsonput_object(&put);
-	jsonput_member_int(&put, "rows", (int64_t)count);
+	jsonput_member_int(&put, "rows", (int64_t)listing->count);
 	if (more)
 		jsonput_member_int(&put, "next", (int64_t)listing->filter.before_id);
 	jsonput_end(&put);
-	if (count > 0)
-		bytes = jsonput_take(&listing->rows, &len);
-	stream_reply(stream, &put, count > 0);
-	if (count > 0)
-		stream_data(stream, (uint8_t *)bytes, len);
+	if (bytes)
+		stream_reply_data(stream, &put, (uint8_t *)bytes, len);
+	else
+		stream_reply(stream, &put);
+}
+
+static void serve_on_listed(enum forebay_err err, struct store_reply *reply, void *arg);
+
+static void
+fetch_listing(struct stream *stream)
+{
+	struct listing *listing = stream->state;
+
+	store_list(stream->session->server->store, &listing->filter, serve_on_listed,
+		   stream_ref(stream));
 }
 
 static void
 serve_on_listed(enum forebay_err err, struct store_reply *reply, void *arg)
 {
-	struct stream *stream = stream_deref(arg);
+	struct stream *stream = fetch_deref(arg);
 	struct listing *listing;
 
 	if (!stream)
 		return;
 	if (err) {
+		fetch_end(stream);
 		stream_error(stream, err, NULL);
 		return;
 	}
@@ -342,11 +371,12 @@ serve_on_listed(enum forebay_err err, struct store_reply *reply, void *arg)
 	listing->count += reply->job_count;
 	listing->filter.limit -= (unsigned)reply->job_count;
 	listing->filter.before_id = reply->next_id;
-	if (reply->more && listing->filter.limit > 0)
-		store_list(stream->session->server->store, &listing->filter, serve_on_listed,
-			   stream_ref(stream));
-	else
-		reply_list(stream, listing, reply->more);
+	if (reply->more && listing->filter.limit > 0) {
+		fetch_listing(stream);
+		return;
+	}
+	fetch_end(stream);
+	reply_list(stream, listing, reply->more);
 }
 
 void
@@ -357,14 +387,10 @@ handle_list(struct stream *stream)
 
 	if (!filter_of(stream, &filter))
 		return;
-	listing = calloc(1, sizeof(*listing));
-	if (!listing) {
-		stream_error(stream, FOREBAY_ERR_NO_MEMORY, NULL);
-		return;
-	}
 	filter.limit = stream->request.limit ? (unsigned)stream->request.limit : LIST_DEFAULT;
-	listing->filter = filter;
+	listing = must_alloc(sizeof(*listing));
+	*listing = (struct listing){ .filter = filter };
 	stream->state = listing;
 	stream->on_free = listing_free;
-	store_list(stream->session->server->store, &filter, serve_on_listed, stream_ref(stream));
+	fetch_add(stream, fetch_listing);
 }

@@ -22,7 +22,7 @@ struct many {
 	struct store_filter filter;
 	bool more; /* others match the filter too */
 	size_t count, left;
-	struct one jobs[MESSAGE_MAX_IDS];
+	struct one *jobs; /* owned */
 };
 
 /* One of them, across the disk. */
@@ -39,6 +39,7 @@ many_free(struct stream *stream)
 
 	for (size_t i = 0; i < many->count; i++)
 		free(many->jobs[i].why);
+	free(many->jobs);
 	free(many);
 }
 
@@ -80,17 +81,20 @@ reply(struct stream *stream)
 	if (many->more)
 		jsonput_member_bool(&put, "more", true);
 	jsonput_end(&put);
-	stream_reply(stream, &put, false);
+	stream_reply(stream, &put);
 }
 
 /* One has an answer. Where to write it: NULL when nobody waits any more. */
 static struct one *
 find_one(struct one_ref *ref, struct stream **ret_stream)
 {
-	struct stream *stream = stream_deref(ref->stream);
-	struct many *many = stream ? stream->state : NULL;
 	size_t index = ref->index;
+	struct stream *stream;
+	struct many *many;
 
+	ref->stream->server->working--;
+	stream = stream_deref(ref->stream);
+	many = stream ? stream->state : NULL;
 	free(ref);
 	*ret_stream = stream;
 	return many ? &many->jobs[index] : NULL;
@@ -182,6 +186,7 @@ start_all(struct stream *stream)
 	uid_t scope = stream_scope(stream);
 
 	many->left = many->count;
+	server->working += many->count;
 	if (many->count == 0) {
 		reply(stream);
 		return;
@@ -211,6 +216,18 @@ is_meant(enum forebay_verb verb, enum forebay_job_state state)
 }
 
 static void
+add_matched(struct many *many, enum forebay_verb verb, const struct store_reply *found)
+{
+	many->jobs =
+	    realloc(many->jobs, (many->count + found->job_count + 1) * sizeof(*many->jobs));
+	if (!many->jobs)
+		fatal("out of memory");
+	for (size_t i = 0; i < found->job_count && many->count < MESSAGE_MAX_IDS; i++)
+		if (is_meant(verb, found->jobs[i].state))
+			many->jobs[many->count++] = (struct one){ .id = found->jobs[i].head.id };
+}
+
+static void
 serve_on_matched(enum forebay_err err, struct store_reply *found, void *arg)
 {
 	struct stream *stream = stream_deref(arg);
@@ -223,10 +240,8 @@ serve_on_matched(enum forebay_err err, struct store_reply *found, void *arg)
 		return;
 	}
 	many = stream->state;
-	for (size_t i = 0; i < found->job_count && many->count < ARRAY_LEN(many->jobs); i++)
-		if (is_meant(stream->request.verb, found->jobs[i].state))
-			many->jobs[many->count++].id = found->jobs[i].head.id;
-	many->filter.limit = (unsigned)(ARRAY_LEN(many->jobs) - many->count);
+	add_matched(many, stream->request.verb, found);
+	many->filter.limit = (unsigned)(MESSAGE_MAX_IDS - many->count);
 	many->filter.before_id = found->next_id;
 	many->more = found->more;
 	if (found->more && many->filter.limit > 0)
@@ -247,11 +262,12 @@ handle_many(struct stream *stream)
 		return;
 	many = must_alloc(sizeof(*many));
 	*many = (struct many){ .filter = filter, .count = request->id_count };
-	many->filter.limit = ARRAY_LEN(many->jobs);
+	many->filter.limit = MESSAGE_MAX_IDS;
+	many->jobs = must_alloc((many->count + 1) * sizeof(*many->jobs));
 	stream->state = many;
 	stream->on_free = many_free;
 	for (size_t i = 0; i < request->id_count; i++)
-		many->jobs[i].id = request->ids[i];
+		many->jobs[i] = (struct one){ .id = request->ids[i] };
 	if (request->id_count > 0)
 		start_all(stream);
 	else

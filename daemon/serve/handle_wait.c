@@ -11,6 +11,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* Ids that all streams of one user wait for together: some 100 bytes each. */
+#define MAX_WAITED 262144
+
 struct waited {
 	struct waiting *waiting; /* borrowed */
 	uint64_t id;
@@ -55,7 +58,7 @@ reply(struct waiting *waiting, bool timed_out)
 	if (timed_out)
 		jsonput_member_bool(&put, "timed_out", true);
 	jsonput_end(&put);
-	stream_reply(waiting->stream, &put, false);
+	stream_reply(waiting->stream, &put);
 }
 
 static bool
@@ -97,6 +100,7 @@ wait_free(struct stream *stream)
 		watch_remove(watch, waiting->jobs[i].watcher);
 	if (waiting->timer)
 		event_free(waiting->timer);
+	stream->session->user->waited -= waiting->count;
 	free(waiting);
 }
 
@@ -166,9 +170,16 @@ void
 handle_wait(struct stream *stream)
 {
 	const struct request *request = &stream->request;
-	struct waiting *waiting =
-	    must_alloc(sizeof(*waiting) + request->id_count * sizeof(struct waited));
+	struct uid_count *user = stream->session->user;
+	struct waiting *waiting;
 
+	if (user->waited + request->id_count > MAX_WAITED) {
+		stream_error(stream, FOREBAY_ERR_OVER_QUOTA,
+			     "you wait for 262144 jobs already; follow or list them instead");
+		return;
+	}
+	user->waited += request->id_count;
+	waiting = must_alloc(sizeof(*waiting) + request->id_count * sizeof(struct waited));
 	*waiting = (struct waiting){ .stream = stream, .count = request->id_count };
 	for (size_t i = 0; i < request->id_count; i++)
 		waiting->jobs[i] = (struct waited){ .waiting = waiting, .id = request->ids[i] };

@@ -32,12 +32,6 @@ struct result_facts {
 };
 void put_result(struct jsonput *put, const struct result_facts *facts);
 
-/* Reply with the job's result and its body, from the store; ends the stream. */
-void reply_result(struct stream *stream, uint64_t id);
-/* stream tells the client about the job until it has ended, then replies with
- * its result. state: as known now. chunks: with the bytes of the answer. */
-void follow_job(struct stream *stream, uint64_t id, enum forebay_job_state state, bool chunks);
-
 void put_gates(struct jsonput *put, struct server *server);
 /* The members of the reply to status, inside an open object. */
 void put_status(struct jsonput *put, struct server *server);
@@ -45,8 +39,6 @@ void put_status(struct jsonput *put, struct server *server);
 /* The filter of list, cancel, retry, delete, within the caller's rights. False:
  * already answered with an error. */
 bool filter_of(struct stream *stream, struct store_filter *ret);
-/* A login name or a number; false when there is no such user. */
-bool uid_from_text(const char *text, uid_t *ret);
 
 /* RFC 3339, null for 0. */
 void put_time(struct jsonput *put, const char *key, int64_t wall_ms);

@@ -13,6 +13,7 @@
 #include <event2/event.h>
 #include <event2/listener.h>
 #include <grp.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,19 +22,29 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define BACKLOG 1024
+#define BACKLOG	       1024
+#define REFUSED_LOG_MS 10000
+#define UNSENT_MAX     (256u * 1024 * 1024) /* of all clients together */
 
 /* --- who may connect ----------------------------------------------------------------- */
 
 static bool
 is_admin(const struct server *server, const struct peer *peer)
 {
-	const struct group *group;
-
 	if (peer->uid == 0 || peer->uid == geteuid())
 		return true;
-	group = getgrnam(server->config->admin_group);
-	return group && peer_in_group(peer, group->gr_gid);
+	return server->admin_gid != (gid_t)-1 && peer_in_group(peer, server->admin_gid);
+}
+
+/* When the configuration is read, not for each client: it may ask a directory
+ * server, and the loop would wait. */
+static void
+find_admin_group(struct server *server)
+{
+	const char *name = server->config->admin_group;
+	const struct group *group = name && name[0] ? getgrnam(name) : NULL;
+
+	server->admin_gid = group ? group->gr_gid : (gid_t)-1;
 }
 
 static struct uid_count *
@@ -76,6 +87,23 @@ refuse(int fd, const char *limit)
 	(void)!send(fd, text, (size_t)len, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
+/* Whoever knocks in a loop does not fill the journal. */
+static void
+log_refused(struct server *server, const struct peer *peer, const char *limit)
+{
+	int64_t now_ms = clock_mono_ms();
+
+	server->refused++;
+	if (server->refused_ms && now_ms - server->refused_ms < REFUSED_LOG_MS)
+		return;
+	log_with(LOG_LEVEL_WARN, LOG_FIELDS(.owner = peer->uid, .unit = peer->unit),
+		 "refusing a connection of uid %u: %s reached (%" PRIu64
+		 " refused since this was last said)",
+		 (unsigned)peer->uid, limit, server->refused);
+	server->refused_ms = now_ms;
+	server->refused = 0;
+}
+
 static bool
 may_connect(struct server *server, int fd, const struct peer *peer, unsigned open)
 {
@@ -91,8 +119,7 @@ may_connect(struct server *server, int fd, const struct peer *peer, unsigned ope
 		return true;
 	metrics.connections_refused_total++;
 	refuse(fd, limit);
-	log_with(LOG_LEVEL_WARN, LOG_FIELDS(.owner = peer->uid, .unit = peer->unit),
-		 "refusing a connection of uid %u: %s reached", (unsigned)peer->uid, limit);
+	log_refused(server, peer, limit);
 	return false;
 }
 
@@ -118,7 +145,7 @@ server_on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct soc
 		close(fd);
 		return;
 	}
-	session_start(server, fd, &peer, is_admin(server, &peer));
+	session_start(server, fd, &peer, is_admin(server, &peer), count);
 }
 
 void
@@ -127,7 +154,7 @@ server_session_gone(struct server *server, struct session *session)
 	TAILQ_REMOVE(&server->sessions, session, link);
 	server->session_count--;
 	uncount(server, session->peer.uid);
-	if (server->session_count == 0)
+	if (server->session_count == 0 && !server->closing)
 		server->events->empty(server->arg);
 }
 
@@ -221,6 +248,7 @@ int
 server_bind(const char *path)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	struct stat st;
 	mode_t mask;
 	int fd, failed;
 
@@ -232,6 +260,11 @@ server_bind(const char *path)
 	strcpy(address.sun_path, path);
 	if (is_alive(&address)) {
 		log_error("another daemon listens on %s", path);
+		return -1;
+	}
+	/* Never a file that is something else, whatever the configuration says. */
+	if (lstat(path, &st) == 0 && !S_ISSOCK(st.st_mode)) {
+		log_error("cannot listen on %s: it exists and is not a socket", path);
 		return -1;
 	}
 	(void)unlink(path);
@@ -266,6 +299,7 @@ server_on_unblock(evutil_socket_t fd, short what, void *arg)
 		session_unblock(session);
 		blocked |= session->blocked;
 	}
+	fetch_next(server);
 	/* The store tells nobody when it has caught up: look again soon. */
 	if (blocked)
 		event_add(server->unblock, &soon);
@@ -275,6 +309,34 @@ void
 server_kick(struct server *server)
 {
 	event_active(server->unblock, 0, 0);
+}
+
+/*
+ * Each connection holds little more than its high mark and a few answers; but
+ * many that do not read hold much together. Then the one that has taken nothing
+ * for the longest time goes, and may come back and ask again.
+ */
+void
+server_relieve(struct server *server)
+{
+	struct session *session, *worst = NULL;
+	size_t unsent = 0;
+
+	TAILQ_FOREACH (session, &server->sessions, link) {
+		size_t here = conn_unsent(session->conn);
+
+		unsent += here;
+		if (here >= server->config->output_high_mark &&
+		    (!worst ||
+		     conn_stuck_since_ms(session->conn) < conn_stuck_since_ms(worst->conn)))
+			worst = session;
+	}
+	if (unsent <= UNSENT_MAX || !worst)
+		return;
+	log_with(LOG_LEVEL_WARN, LOG_FIELDS(.owner = worst->peer.uid, .unit = worst->peer.unit),
+		 "%zu bytes wait for clients that do not read; closing one with %zu of them",
+		 unsent, conn_unsent(worst->conn));
+	conn_break(worst->conn, "it did not read, and others need the memory");
 }
 
 struct server *
@@ -291,6 +353,8 @@ server_new(struct event_base *base, const struct config *config, struct store *s
 				   .arg = arg,
 				   .started_ms = clock_wall_ms() };
 	TAILQ_INIT(&server->sessions);
+	TAILQ_INIT(&server->hungry);
+	find_admin_group(server);
 	server->accept_again = event_new(base, -1, 0, server_on_accept_again, server);
 	server->unblock = event_new(base, -1, 0, server_on_unblock, server);
 	if (!server->accept_again || !server->unblock)
@@ -301,7 +365,12 @@ server_new(struct event_base *base, const struct config *config, struct store *s
 void
 server_configure(struct server *server, const struct config *config)
 {
+	struct session *session;
+
 	server->config = config;
+	find_admin_group(server);
+	TAILQ_FOREACH (session, &server->sessions, link)
+		session->admin = is_admin(server, &session->peer);
 }
 
 void
@@ -311,6 +380,12 @@ server_hang_up(struct server *server)
 
 	TAILQ_FOREACH (session, &server->sessions, link)
 		conn_close(session->conn, "the daemon is ending");
+}
+
+bool
+server_is_busy(const struct server *server)
+{
+	return server->working > 0 || server->fetching > 0 || !TAILQ_EMPTY(&server->hungry);
 }
 
 size_t
@@ -324,6 +399,9 @@ server_free(struct server *server)
 {
 	if (!server)
 		return;
+	server->closing = true;
+	while (!TAILQ_EMPTY(&server->sessions))
+		session_free(TAILQ_FIRST(&server->sessions));
 	server_stop_listening(server);
 	event_free(server->accept_again);
 	event_free(server->unblock);

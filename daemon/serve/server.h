@@ -43,6 +43,8 @@ void server_listen(struct server *server, int fd);
 void server_stop_listening(struct server *server);
 /* Tell everybody good-bye once what is queued for them has gone out. */
 void server_hang_up(struct server *server);
+/* Is something under way that ends in a reply? */
+bool server_is_busy(const struct server *server);
 size_t server_connections(const struct server *server);
 
 /* Bind and listen at path, mode 0660, after taking away a socket nobody

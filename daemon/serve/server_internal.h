@@ -11,6 +11,8 @@ struct evconnlistener;
 struct uid_count {
 	uid_t uid;
 	unsigned connections;
+	uint64_t receiving; /* bytes of its bodies that are not whole yet */
+	uint64_t waited;    /* ids that its streams wait for */
 	UT_hash_handle hh;
 };
 
@@ -27,16 +29,25 @@ struct server {
 	struct event *accept_again; /* owned: after running out of descriptors */
 	struct event *unblock;	    /* owned: look at the blocked sessions */
 	struct session_list sessions;
+	struct session_list hungry; /* those with answers to fetch and room for them */
 	size_t session_count;
 	struct uid_count *by_uid; /* owned */
 	struct stream *streams;	  /* by serial, owned by their sessions */
 	uint64_t next_serial;
 	uint64_t receiving; /* bytes of bodies that are not whole yet */
+	size_t working;	    /* jobs that cancel, retry and delete are at */
+	unsigned fetching;  /* answers being read from disk, see fetch.c */
+	gid_t admin_gid;    /* (gid_t)-1: no such group */
+	int64_t refused_ms; /* when a refused connection was last logged, monotonic */
+	uint64_t refused;   /* those since */
+	bool closing;	    /* the daemon ends: sessions are taken down */
 	int64_t started_ms;
 };
 
-/* The store may have caught up. */
+/* The store may have caught up: look at who is blocked, and what to fetch. */
 void server_kick(struct server *server);
+/* Much was just written for somebody: is it too much for all that do not read? */
+void server_relieve(struct server *server);
 void server_session_gone(struct server *server, struct session *session);
 
 #endif

@@ -19,7 +19,7 @@
 #define BODY_START     4096
 #define STORE_BEHIND   8192		   /* operations waiting: stop reading clients */
 #define STORE_BEHIND_B (32u * 1024 * 1024) /* or bytes of them */
-#define MAX_FETCHES    4		   /* big answers being read for one connection */
+#define USER_SHARE     3		   /* of receive_buffer, see check_data() */
 
 /* --- streams ----------------------------------------------------------------------------- */
 
@@ -46,6 +46,17 @@ add_stream(struct session *session, uint32_t number)
 	return stream;
 }
 
+/* The body is whole, or nobody wants it any more. */
+static void
+stop_receiving(struct stream *stream)
+{
+	struct session *session = stream->session;
+
+	session->unfinished--;
+	session->user->receiving -= stream->body_len;
+	session->server->receiving -= stream->body_len;
+}
+
 void
 session_end_stream(struct stream *stream)
 {
@@ -54,12 +65,11 @@ session_end_stream(struct stream *stream)
 
 	if (stream->on_free)
 		stream->on_free(stream);
-	if (stream->fetching)
-		session->fetching--;
+	fetch_forget(stream);
 	HASH_DEL(session->streams, stream);
 	HASH_DELETE(by_serial, server->streams, stream);
 	if (!stream->whole)
-		server->receiving -= stream->body_len;
+		stop_receiving(stream);
 	request_clear(&stream->request);
 	free(stream->body);
 	free(stream);
@@ -70,12 +80,18 @@ session_end_stream(struct stream *stream)
 /* --- back-pressure ------------------------------------------------------------------------- */
 
 static bool
+has_all_streams(const struct session *session)
+{
+	return HASH_COUNT(session->streams) >= session->server->config->max_streams;
+}
+
+static bool
 is_too_much(const struct session *session)
 {
 	const struct server *server = session->server;
 
-	return HASH_COUNT(session->streams) >= server->config->max_streams ||
-	       session->fetching >= MAX_FETCHES || store_backlog(server->store) >= STORE_BEHIND ||
+	return (session->held && has_all_streams(session)) || server->working >= STORE_BEHIND ||
+	       store_backlog(server->store) >= STORE_BEHIND ||
 	       store_backlog_bytes(server->store) >= STORE_BEHIND_B;
 }
 
@@ -96,7 +112,7 @@ session_unblock(struct session *session)
 {
 	if (!session->blocked || is_too_much(session))
 		return;
-	session->blocked = false;
+	session->blocked = session->held = false;
 	conn_resume(session->conn);
 }
 
@@ -237,6 +253,22 @@ dispatch(struct stream *stream)
 		handlers[stream->request.verb](stream);
 }
 
+/* One more than may be open waits, unread, until one of the others ends. But
+ * behind it stands the DATA that some of them may wait for: then it is refused. */
+static bool
+has_room_for_stream(struct session *session, const struct frame *frame)
+{
+	if (!has_all_streams(session))
+		return true;
+	if (session->unfinished == 0)
+		session->held = true;
+	else
+		session_say_error(session, frame->stream, FOREBAY_ERR_OVER_QUOTA,
+				  "max_streams requests are open on this connection, and some of "
+				  "them wait for DATA");
+	return false;
+}
+
 static void
 take_request(struct session *session, const struct frame *frame)
 {
@@ -245,13 +277,17 @@ take_request(struct session *session, const struct frame *frame)
 	struct stream *stream;
 	enum forebay_err err;
 
-	if (frame->stream == 0 || find_stream(session, frame->stream)) {
-		end_with(session, "REQUEST on stream 0, or on a stream that is in use");
+	if (find_stream(session, frame->stream)) {
+		end_with(session, "REQUEST on a stream that is in use");
 		return;
 	}
+	if (!has_room_for_stream(session, frame))
+		return;
+	session->highest_stream = MAX(session->highest_stream, frame->stream);
 	err = request_parse(frame->payload, frame->len, &request, why);
 	stream = add_stream(session, frame->stream);
 	stream->whole = frame->flags & FRAME_FLAG_END;
+	session->unfinished += !stream->whole;
 	if (err) {
 		stream_error(stream, err, why);
 		return;
@@ -282,18 +318,24 @@ make_room(struct stream *stream, size_t len)
 	return true;
 }
 
+/* Of the room for unfinished bodies some is always left for other users: nobody
+ * has more than a few times what is free, but for one body at a time. */
 static enum forebay_err
 check_data(const struct stream *stream, size_t len, char *why, size_t why_len)
 {
 	const struct server *server = stream->session->server;
 	const struct config *config = server->config;
+	uint64_t others = stream->session->user->receiving - stream->body_len;
+	uint64_t share =
+	    USER_SHARE * (config->receive_buffer - MIN(server->receiving, config->receive_buffer));
 
 	if (stream->body_len + len > config->max_body) {
 		snprintf(why, why_len, "the body has more than %" PRIu64 " bytes, [queue] max_body",
 			 config->max_body);
 		return FOREBAY_ERR_TOO_BIG;
 	}
-	if (server->receiving + len > config->receive_buffer) {
+	if (server->receiving + len > config->receive_buffer ||
+	    (others > 0 && others + stream->body_len + len > share)) {
 		snprintf(why, why_len,
 			 "too many bodies are being received at once, [daemon] receive_buffer is "
 			 "%" PRIu64 " bytes; send it again in a moment",
@@ -313,7 +355,7 @@ take_data(struct session *session, const struct frame *frame)
 	/* A stream we have answered already may still be sending: its error is
 	 * on the way to it. Only what was never opened is a broken envelope. */
 	if (!stream) {
-		if (frame->stream == 0 || frame->stream > session->highest_stream)
+		if (frame->stream > session->highest_stream)
 			end_with(session, "DATA on a stream that is not open");
 		return;
 	}
@@ -333,11 +375,12 @@ take_data(struct session *session, const struct frame *frame)
 	if (frame->len > 0)
 		memcpy(stream->body + stream->body_len, frame->payload, frame->len);
 	stream->body_len += frame->len;
+	session->user->receiving += frame->len;
 	session->server->receiving += frame->len;
 	if (!(frame->flags & FRAME_FLAG_END))
 		return;
 	stream->whole = true;
-	session->server->receiving -= stream->body_len;
+	stop_receiving(stream);
 	dispatch(stream);
 }
 
@@ -350,17 +393,15 @@ take_cancel(struct session *session, const struct frame *frame)
 		session_end_stream(stream);
 }
 
-static void
+static bool
 session_on_frame(struct conn *conn, const struct frame *frame, void *arg)
 {
 	struct session *session = arg;
 
 	if (frame->type != FRAME_HELLO && !session->greeted) {
 		end_with(session, "the first frame must be HELLO");
-		return;
+		return true;
 	}
-	session->highest_stream =
-	    MAX(session->highest_stream, frame->type == FRAME_REQUEST ? frame->stream : 0);
 	switch ((enum frame_type)frame->type) {
 	case FRAME_HELLO:
 		take_hello(session, frame);
@@ -386,6 +427,7 @@ session_on_frame(struct conn *conn, const struct frame *frame, void *arg)
 		break;
 	}
 	block_if_too_much(session);
+	return !session->held;
 }
 
 /* --- life
@@ -404,15 +446,15 @@ session_on_drained(struct conn *conn, void *arg)
 	HASH_ITER (hh, session->streams, stream, next)
 		if (stream->on_drained)
 			stream->on_drained(stream);
+	fetch_resume(session);
 }
 
+/* conn goes with it, or has gone. */
 static void
-session_on_gone(struct conn *conn, void *arg)
+take_down(struct session *session)
 {
-	struct session *session = arg;
 	struct stream *stream, *next;
 
-	(void)conn;
 	HASH_ITER (hh, session->streams, stream, next)
 		session_end_stream(stream);
 	event_free(session->hello);
@@ -420,8 +462,25 @@ session_on_gone(struct conn *conn, void *arg)
 	free(session);
 }
 
+static void
+session_on_gone(struct conn *conn, void *arg)
+{
+	(void)conn;
+	take_down(arg);
+}
+
 void
-session_start(struct server *server, int fd, const struct peer *peer, bool admin)
+session_free(struct session *session)
+{
+	struct conn *conn = session->conn;
+
+	take_down(session);
+	conn_free(conn);
+}
+
+void
+session_start(struct server *server, int fd, const struct peer *peer, bool admin,
+	      struct uid_count *user)
 {
 	static const struct conn_events events = {
 		.frame = session_on_frame,
@@ -433,9 +492,11 @@ session_start(struct server *server, int fd, const struct peer *peer, bool admin
 	int64_t ms = server->config->hello_timeout_ms;
 	struct timeval tv = { ms / 1000, ms % 1000 * 1000 };
 
-	*session = (struct session){ .server = server, .peer = *peer, .admin = admin };
+	*session =
+	    (struct session){ .server = server, .peer = *peer, .admin = admin, .user = user };
+	TAILQ_INIT(&session->fetches);
 	session->conn =
-	    conn_new(server->base, fd, server->config->output_high_mark, &events, session);
+	    conn_new(server->base, fd, server->config->output_high_mark, ms, &events, session);
 	session->hello = event_new(server->base, -1, 0, session_on_hello_timeout, session);
 	if (!session->hello)
 		fatal("out of memory");

@@ -44,16 +44,18 @@ stream_scope(const struct stream *stream)
 	return stream->session->admin ? (uid_t)-1 : stream->session->peer.uid;
 }
 
-/* Send put's bytes as one frame; without memory the stream ends in INTERNAL. */
+/* Send put's bytes as one frame. False: they do not fit, the stream ended in INTERNAL. */
 static bool
 send_put(struct stream *stream, struct jsonput *put, enum frame_type type, unsigned flags)
 {
 	size_t len;
 	char *json = jsonput_take(put, &len);
 
-	if (!json || len > FRAME_MAX_PAYLOAD) {
+	if (!json)
+		fatal("out of memory");
+	if (len > FRAME_MAX_PAYLOAD) {
 		free(json);
-		stream_error(stream, FOREBAY_ERR_INTERNAL, "the reply could not be written");
+		stream_error(stream, FOREBAY_ERR_INTERNAL, "the reply is too long for a frame");
 		return false;
 	}
 	conn_send(stream->session->conn, type, flags, stream->number, json, len);
@@ -68,15 +70,21 @@ stream_event(struct stream *stream, struct jsonput *put)
 }
 
 void
-stream_reply(struct stream *stream, struct jsonput *put, bool more)
+stream_reply(struct stream *stream, struct jsonput *put)
 {
-	if (send_put(stream, put, FRAME_REPLY, more ? 0 : FRAME_FLAG_END) && !more)
+	if (send_put(stream, put, FRAME_REPLY, FRAME_FLAG_END))
 		session_end_stream(stream);
 }
 
 void
-stream_data(struct stream *stream, uint8_t *bytes, size_t len)
+stream_reply_data(struct stream *stream, struct jsonput *put, uint8_t *bytes, size_t len)
 {
+	struct server *server = stream->session->server;
+
+	if (!send_put(stream, put, FRAME_REPLY, 0)) {
+		free(bytes);
+		return;
+	}
 	if (len == 0) {
 		free(bytes);
 		conn_send(stream->session->conn, FRAME_DATA, FRAME_FLAG_END, stream->number, NULL,
@@ -85,6 +93,7 @@ stream_data(struct stream *stream, uint8_t *bytes, size_t len)
 		conn_send_all(stream->session->conn, FRAME_DATA, true, stream->number, bytes, len);
 	}
 	session_end_stream(stream);
+	server_relieve(server);
 }
 
 void
