@@ -29,6 +29,7 @@
 
 #define MAX_SOCKETS   8
 #define GOODBYE_MS    2000 /* for replies that are still on their way at the end */
+#define LOOK_AGAIN_MS 5	   /* whether the disk has answered all that was asked */
 #define PATH_LEN      512
 #define STALL_CHANCES 2 /* watchdog turns without progress of the store's thread */
 
@@ -46,7 +47,8 @@ struct daemon {
 	char socket_path[PATH_LEN]; /* "" when the service manager holds the socket */
 	uint64_t heartbeat;
 	unsigned stalled;
-	bool stopping;
+	int64_t goodbye_ms; /* monotonic: then we go whoever waits */
+	bool stopping, hung_up;
 	int status;
 };
 
@@ -140,14 +142,18 @@ daemon_reload(char *ret, size_t len, void *arg)
 	log_init((enum log_level)config->log_level);
 	replaced = load_key(daemon);
 	settings = settings_of(daemon);
-	if (curl_loop_configure(daemon->loop, &settings))
-		log_error("the new [upstream] settings were refused; keeping the old ones");
-	else
+	if (!curl_loop_configure(daemon->loop, &settings)) {
 		secret_free(replaced); /* no call points at it any more */
+	} else {
+		log_error("the new [upstream] settings were refused; keeping the old ones");
+		if (replaced) { /* calls still point at it */
+			secret_free(daemon->secret);
+			daemon->secret = replaced;
+		}
+	}
 	runner_configure(daemon->runner, config);
 	server_configure(daemon->server, config);
-	if (daemon->secret)
-		runner_set_key(daemon->runner, NULL);
+	runner_set_key(daemon->runner, daemon->secret ? NULL : daemon->key_why);
 	config_free(old);
 	log_info("configuration reloaded%s%s", ret[0] ? "; these need a restart: " : "", ret);
 	service_ready();
@@ -168,14 +174,32 @@ daemon_on_hangup(evutil_socket_t signal, short what, void *arg)
  */
 
 static void
+wait_goodbye(struct daemon *daemon, int64_t ms)
+{
+	struct timeval tv = { ms / 1000, ms % 1000 * 1000 };
+
+	event_add(daemon->goodbye, &tv);
+}
+
+/* Replies on their way reach their clients: first what the disk still has to
+ * confirm, then what is in the buffers; but not for ever. */
+static void
 say_goodbye(struct daemon *daemon)
 {
-	static const struct timeval limit = { GOODBYE_MS / 1000, GOODBYE_MS % 1000 * 1000 };
+	int64_t left_ms = daemon->goodbye_ms - clock_mono_ms();
+	bool busy = store_backlog(daemon->store) > 0 || server_is_busy(daemon->server);
 
-	server_hang_up(daemon->server);
-	event_add(daemon->goodbye, &limit);
-	if (server_connections(daemon->server) == 0)
+	if (!daemon->hung_up && left_ms > 0 && busy) {
+		wait_goodbye(daemon, LOOK_AGAIN_MS);
+		return;
+	}
+	if (daemon->hung_up || left_ms <= 0 || server_connections(daemon->server) == 0) {
 		event_base_loopbreak(daemon->base);
+		return;
+	}
+	daemon->hung_up = true;
+	server_hang_up(daemon->server);
+	wait_goodbye(daemon, left_ms);
 }
 
 static void
@@ -183,24 +207,25 @@ daemon_empty(void *arg)
 {
 	struct daemon *daemon = arg;
 
-	if (runner_is_drained(daemon->runner))
+	if (daemon->hung_up)
 		event_base_loopbreak(daemon->base);
 }
 
 static void
 daemon_on_goodbye(evutil_socket_t fd, short what, void *arg)
 {
-	struct daemon *daemon = arg;
-
 	(void)fd;
 	(void)what;
-	event_base_loopbreak(daemon->base);
+	say_goodbye(arg);
 }
 
 static void
 daemon_drained(void *arg)
 {
-	say_goodbye(arg);
+	struct daemon *daemon = arg;
+
+	daemon->goodbye_ms = clock_mono_ms() + GOODBYE_MS;
+	say_goodbye(daemon);
 }
 
 /* Our own socket goes while the store is still locked: after that the path may
