@@ -134,7 +134,7 @@ CLIENT_TESTS = $(call tests_of,tests/unit,test_cli)
 CLIENT_FUZZ  = $(call tests_of,tests/fuzz,fuzz_cli)
 LIB_TESTS    = $(call tests_of,tests/unit,test_client)
 $(LIB_TESTS): $(OUT)/tests/unit/fake_daemon.o
-$(CLIENT_TESTS) $(LIB_TESTS): $(OUT)/%: $(OUT)/%.o $(CLIENT_ARCHIVES)
+$(sort $(CLIENT_TESTS) $(LIB_TESTS)): $(OUT)/%: $(OUT)/%.o $(CLIENT_ARCHIVES)
 	$(if $(V),,@echo "  LD    $@")
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
 

@@ -7,8 +7,8 @@
 #include <inttypes.h>
 #include <string.h>
 
-static const char *const titles[] = { "TRY",	"STARTED", "MODEL", "OUTCOME", "HTTP",
-				      "WAITED", "IN",	   "OUT",   "REQUEST", NULL };
+static const char *const titles[] = { "TRY", "STARTED", "MODEL",   "OUTCOME", "HTTP", "WAITED",
+				      "IN",  "OUT",	"REQUEST", "WHY",     NULL };
 
 /* The members worth a line, in this order; absent ones are left out. */
 static const char *const members[] = {
@@ -35,6 +35,17 @@ put_members(struct output *out, const struct message *job)
 	}
 }
 
+/* What its number alone does not say: never seen to end, or what broke. */
+static const char *
+why_of(const struct message *row)
+{
+	const char *why = message_text(row, "billing", NULL);
+
+	if (!why)
+		why = message_text(row, "message", NULL);
+	return why ? why : message_text(row, "error_type", "");
+}
+
 static void
 put_attempt(struct output *out, const struct message *row)
 {
@@ -51,6 +62,7 @@ put_attempt(struct output *out, const struct message *row)
 	output_cell_int(out, message_int(row, "input_tokens", 0));
 	output_cell_int(out, message_int(row, "output_tokens", 0));
 	output_cell(out, message_text(row, "request_id", ""));
+	output_cell(out, why_of(row));
 }
 
 static void

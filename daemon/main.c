@@ -5,12 +5,14 @@
 #include "daemon/daemon.h"
 
 #include <getopt.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 
-#define MAX_SETS 64
+#define MAX_SETS   64
+#define HEAP_SLACK (1 << 20) /* bytes of free heap kept */
 
 static const char usage[] =
     "usage: forebayd [options]\n"
@@ -110,6 +112,10 @@ main(int argc, char **argv)
 	struct config *config;
 
 	signal(SIGPIPE, SIG_IGN);
+	/* Bodies come and go all the time: without these the heap is given back
+	 * and taken again about once a job. */
+	mallopt(M_TRIM_THRESHOLD, HEAP_SLACK);
+	mallopt(M_TOP_PAD, HEAP_SLACK / 4);
 	/* No core and no ptrace by others: the key is in memory. */
 	prctl(PR_SET_DUMPABLE, 0);
 	parse(argc, argv, &arguments);

@@ -281,9 +281,9 @@ take_request(struct session *session, const struct frame *frame)
 		end_with(session, "REQUEST on a stream that is in use");
 		return;
 	}
+	session->highest_stream = MAX(session->highest_stream, frame->stream);
 	if (!has_room_for_stream(session, frame))
 		return;
-	session->highest_stream = MAX(session->highest_stream, frame->stream);
 	err = request_parse(frame->payload, frame->len, &request, why);
 	stream = add_stream(session, frame->stream);
 	stream->whole = frame->flags & FRAME_FLAG_END;

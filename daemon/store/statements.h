@@ -75,11 +75,11 @@
 	X(WINDOW_BELOW,   "SELECT " HOT_COLUMNS " FROM job INDEXED BY job_window WHERE lane = ?1 " \
 			  "AND state = 0 AND priority < ?2 ORDER BY priority DESC, id LIMIT ?3")   \
 	X(DUE,            "SELECT " HOT_COLUMNS " FROM job INDEXED BY job_due WHERE "              \
-			  "state IN (0, 1, 3) AND due <= ?1 ORDER BY due LIMIT ?2")                \
-	X(DUE_NEXT,       "SELECT due FROM job INDEXED BY job_due WHERE state IN (0, 1, 3) "       \
+			  "state < 4 AND state <> 2 AND due <= ?1 ORDER BY due LIMIT ?2")          \
+	X(DUE_NEXT,       "SELECT due FROM job INDEXED BY job_due WHERE state < 4 AND state <> 2 " \
 			  "ORDER BY due LIMIT 1")                                                  \
 	X(OLD,            "SELECT " HOT_COLUMNS " FROM job INDEXED BY job_old WHERE "              \
-			  "state IN (4, 5, 6, 7) AND due <= ?1 ORDER BY due LIMIT ?2")             \
+			  "state > 3 AND due <= ?1 ORDER BY due LIMIT ?2")                         \
 	X(RUNNING,        "SELECT " HOT_COLUMNS " FROM job INDEXED BY job_running WHERE state = 2 LIMIT ?1") \
 	X(ATTEMPT_ADD,    "INSERT OR REPLACE INTO attempt(" ATTEMPT_COLUMNS ") VALUES (?1, ?2, ?3, " \
 			  "?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)")  \

@@ -31,7 +31,8 @@ put(const char *name, const char *content, mode_t mode)
 	int fd;
 
 	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	(void)unlink(path); /* it may be read-only, even for us */
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, content, strlen(content)), strlen(content));
 	assert_int_equal(fchmod(fd, mode), 0);
