@@ -158,7 +158,8 @@ int
 cmd_ask(struct session *session, struct arguments *arguments)
 {
 	struct request *request = &arguments->request;
-	bool live = !arguments->no_stream && !session->out.json;
+	/* Into a pipe the words of a try that breaks off could not be taken back. */
+	bool live = !arguments->no_stream && !session->out.json && session->out.tty;
 	uint32_t stream;
 	size_t len;
 	char *body, *model;

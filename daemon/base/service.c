@@ -10,11 +10,14 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <systemd/sd-daemon.h>
+#include <unistd.h>
 
 /* --- sockets ---------------------------------------------------------------- */
 
@@ -78,7 +81,37 @@ service_descriptor(const char *name)
 
 /* --- what we say ------------------------------------------------------------ */
 
-static void PRINTF_LIKE(1, 2) notify(const char *fmt, ...)
+/* As sd_notify(), which waits while the manager's queue is full: a manager that
+ * does not read must not stop the loop. -errno, or >= 0. */
+static int
+send_state(const char *state)
+{
+	const char *path = getenv("NOTIFY_SOCKET");
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	size_t len = path ? strlen(path) : 0;
+	socklen_t to_len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len);
+	int fd, result;
+
+	if (len == 0)
+		return 0;
+	if ((path[0] != '/' && path[0] != '@') || len >= sizeof(to.sun_path))
+		return -EINVAL;
+	memcpy(to.sun_path, path, len);
+	if (to.sun_path[0] == '@')
+		to.sun_path[0] = '\0';
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	result = sendto(fd, state, strlen(state), MSG_NOSIGNAL | MSG_DONTWAIT,
+			(const struct sockaddr *)&to, to_len) < 0
+		     ? -errno
+		     : 1;
+	close(fd);
+	return result;
+}
+
+/* False when the manager's queue is full; whatever else is wrong is said once. */
+static bool PRINTF_LIKE(1, 2) notify(const char *fmt, ...)
 {
 	static bool complained;
 	char state[512];
@@ -88,29 +121,45 @@ static void PRINTF_LIKE(1, 2) notify(const char *fmt, ...)
 	va_start(args, fmt);
 	vsnprintf(state, sizeof(state), fmt, args);
 	va_end(args);
-	sent = sd_notify(0, state);
-	if (sent < 0 && !complained) {
+	sent = send_state(state);
+	if (sent < 0 && sent != -EAGAIN && !complained) {
 		complained = true;
 		log_warn("the service manager cannot be told anything: %s", strerror(-sent));
 	}
+	return sent != -EAGAIN;
+}
+
+/* The last change of state that did not get through: said again every second. */
+static char owed[64];
+
+static void
+tell(const char *state)
+{
+	snprintf(owed, sizeof(owed), "%s", state);
+	if (notify("%s", state))
+		owed[0] = '\0';
 }
 
 void
 service_ready(void)
 {
-	notify("READY=1");
+	tell("READY=1");
 }
 
 void
 service_reloading(void)
 {
-	notify("RELOADING=1\nMONOTONIC_USEC=%" PRId64, (int64_t)(clock_mono() * 1e6));
+	char state[sizeof(owed)];
+
+	snprintf(state, sizeof(state), "RELOADING=1\nMONOTONIC_USEC=%" PRId64,
+		 (int64_t)(clock_mono() * 1e6));
+	tell(state);
 }
 
 void
 service_stopping(void)
 {
-	notify("STOPPING=1");
+	tell("STOPPING=1");
 }
 
 void
@@ -120,6 +169,8 @@ service_status(const char *fmt, ...)
 	char status[sizeof(last)];
 	va_list args;
 
+	if (owed[0] && notify("%s", owed))
+		owed[0] = '\0';
 	va_start(args, fmt);
 	vsnprintf(status, sizeof(status), fmt, args);
 	va_end(args);
@@ -128,14 +179,14 @@ service_status(const char *fmt, ...)
 		*p = ' ';
 	if (strcmp(status, last) == 0)
 		return;
-	strcpy(last, status);
-	notify("STATUS=%s", status);
+	if (notify("STATUS=%s", status))
+		strcpy(last, status);
 }
 
 void
 service_extend_timeout(int64_t ms)
 {
-	notify("EXTEND_TIMEOUT_USEC=%" PRId64, ms * 1000);
+	(void)notify("EXTEND_TIMEOUT_USEC=%" PRId64, ms * 1000);
 }
 
 int64_t
@@ -152,5 +203,5 @@ service_watchdog_ms(void)
 void
 service_alive(void)
 {
-	notify("WATCHDOG=1");
+	(void)notify("WATCHDOG=1");
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """kill -9 at random instants under load: nothing acknowledged is lost, no double call is hidden.
 
-    kill.py [--kills N] [--seed N]      default 15 kills, LONG=1: 200
+    kill.py [--kills N] [--seed N]      default 15 kills, LONG=1: 500
 
 Clients of several kinds submit, wait, follow and cancel while the daemon is killed and started
 again. In the end the daemon's queue, its ledger and the fake API's log are compared with what the
@@ -359,7 +359,7 @@ def rounds(scene, api, daemon, killer, kills, clients, starts):
 
 def main():
     begun = time.monotonic()
-    given = arguments(__doc__, kills=200 if LONG else 15)
+    given = arguments(__doc__, kills=500 if LONG else 15)
     with Scene() as scene:
         api = scene.fakeapi(WEATHER, "--seed", str(given.seed))
         daemon = scene.daemon(api, *SETTINGS)

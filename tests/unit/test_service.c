@@ -66,6 +66,31 @@ a_status_is_told_when_it_changes(void **unused)
 	assert_string_equal(heard(), "STATUS=a READY=1");
 }
 
+/* Its queue is full after a few: we neither wait nor lose what matters. */
+static void
+a_deaf_manager_stops_nothing(void **unused)
+{
+	bool stopping = false, status = false;
+
+	(void)unused;
+	alarm(10); /* whoever waits is killed */
+	for (int i = 0; i < 2000; i++)
+		service_status("%d queued", i);
+	service_stopping();
+	service_status("the last");
+	alarm(0);
+	while (heard()[0])
+		continue;
+	/* It reads again: what is owed comes with the next word. */
+	service_status("the last");
+	for (const char *text; (text = heard())[0];) {
+		stopping |= strcmp(text, "STOPPING=1") == 0;
+		status |= strcmp(text, "STATUS=the last") == 0;
+	}
+	assert_true(stopping);
+	assert_true(status);
+}
+
 static void
 the_watchdog_is_fed_twice_within_its_limit(void **unused)
 {
@@ -133,6 +158,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(states_are_told),
 		cmocka_unit_test(a_status_is_told_when_it_changes),
+		cmocka_unit_test(a_deaf_manager_stops_nothing),
 		cmocka_unit_test(the_watchdog_is_fed_twice_within_its_limit),
 		cmocka_unit_test(sockets_are_found_by_name),
 	};
