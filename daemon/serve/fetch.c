@@ -9,8 +9,10 @@
 
 #include <stdlib.h>
 
-#define MAX_FETCHES	    16
-#define MAX_SESSION_FETCHES 4
+#define MAX_FETCHES	    32 /* for all, */
+#define MAX_BIG_FETCHES	    8  /* and of those that may be big */
+#define MAX_SESSION_FETCHES 4  /* for one connection, as long as they are small: */
+#define SMALL_LEN	    262144
 
 static void
 leave_line(struct session *session)
@@ -31,31 +33,55 @@ join_line(struct session *session)
 }
 
 static void
-start(struct stream *stream)
+start(struct stream *stream, bool big)
 {
 	struct session *session = stream->session;
 	fetch_fn *fetch = TAKE(stream->fetch);
 
 	TAILQ_REMOVE(&session->fetches, stream, fetch_link);
 	stream->fetching = true;
+	stream->fetch_big = big;
 	session->fetching++;
 	session->server->fetching++;
+	session->server->fetching_big += big;
 	fetch(stream);
+}
+
+/* Nobody knows how long it is before it is there: as the last one was. */
+static bool
+may_be_big(const struct session *session)
+{
+	return session->fetched_len == 0 || session->fetched_len > SMALL_LEN;
+}
+
+static void
+next_of(struct session *session)
+{
+	struct server *server = session->server;
+	bool big = may_be_big(session);
+
+	leave_line(session);
+	if (conn_is_full(session->conn)) {
+		session->starved = true;
+	} else if (session->fetching < (big ? 1 : MAX_SESSION_FETCHES)) {
+		if (!big || server->fetching_big < MAX_BIG_FETCHES)
+			start(TAILQ_FIRST(&session->fetches), big);
+		join_line(session);
+	}
 }
 
 void
 fetch_next(struct server *server)
 {
-	struct session *session;
+	struct session *session = TAILQ_FIRST(&server->hungry);
+	struct session *last = TAILQ_LAST(&server->hungry, session_list);
 
-	while (server->fetching < MAX_FETCHES && (session = TAILQ_FIRST(&server->hungry))) {
-		leave_line(session);
-		if (conn_is_full(session->conn)) {
-			session->starved = true;
-		} else if (session->fetching < MAX_SESSION_FETCHES) {
-			start(TAILQ_FIRST(&session->fetches));
-			join_line(session);
-		}
+	/* Once around: those that cannot go now stand at the end again. */
+	while (session && server->fetching < MAX_FETCHES) {
+		bool around = session == last;
+
+		next_of(session);
+		session = around ? NULL : TAILQ_FIRST(&server->hungry);
 	}
 }
 
@@ -72,11 +98,13 @@ struct stream *
 fetch_deref(struct stream_ref *ref)
 {
 	struct server *server = ref->server;
+	bool big = ref->fetch_big;
 	struct stream *stream = stream_deref(ref);
 
 	if (stream)
 		return stream;
 	server->fetching--;
+	server->fetching_big -= big;
 	server_kick(server);
 	return NULL;
 }
@@ -89,6 +117,7 @@ fetch_end(struct stream *stream)
 	stream->fetching = false;
 	session->fetching--;
 	session->server->fetching--;
+	session->server->fetching_big -= stream->fetch_big;
 	join_line(session);
 	/* In a turn of its own: what was fetched is not in the output yet. */
 	server_kick(session->server);

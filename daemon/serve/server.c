@@ -202,8 +202,9 @@ server_listen(struct server *server, int fd)
 		return;
 	}
 	evutil_make_socket_nonblocking(fd);
+	/* It listens already, with a backlog that libevent shall not make shorter. */
 	listener = evconnlistener_new(server->base, server_on_accept, server,
-				      LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, -1, fd);
+				      LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, fd);
 	if (!listener)
 		fatal("out of memory");
 	evconnlistener_set_error_cb(listener, server_on_accept_error);
@@ -311,32 +312,44 @@ server_kick(struct server *server)
 	event_active(server->unblock, 0, 0);
 }
 
+/* Who has taken nothing for the longest time, of those that have much to take. */
+static struct session *
+find_stuck(const struct server *server, size_t *ret_unsent)
+{
+	struct session *session, *stuck = NULL;
+
+	*ret_unsent = 0;
+	TAILQ_FOREACH (session, &server->sessions, link) {
+		size_t unsent = conn_unsent(session->conn);
+
+		*ret_unsent += unsent;
+		if (unsent >= server->config->output_high_mark &&
+		    (!stuck ||
+		     conn_stuck_since_ms(session->conn) < conn_stuck_since_ms(stuck->conn)))
+			stuck = session;
+	}
+	return stuck;
+}
+
 /*
- * Each connection holds little more than its high mark and a few answers; but
- * many that do not read hold much together. Then the one that has taken nothing
- * for the longest time goes, and may come back and ask again.
+ * Each connection holds little more than its high mark and an answer; but many
+ * that do not read hold much together. Then those that have taken nothing for
+ * the longest time go; they may come back and ask again.
  */
 void
 server_relieve(struct server *server)
 {
-	struct session *session, *worst = NULL;
-	size_t unsent = 0;
+	struct session *stuck;
+	size_t unsent;
 
-	TAILQ_FOREACH (session, &server->sessions, link) {
-		size_t here = conn_unsent(session->conn);
-
-		unsent += here;
-		if (here >= server->config->output_high_mark &&
-		    (!worst ||
-		     conn_stuck_since_ms(session->conn) < conn_stuck_since_ms(worst->conn)))
-			worst = session;
+	while ((stuck = find_stuck(server, &unsent)) && unsent > UNSENT_MAX) {
+		log_with(LOG_LEVEL_WARN,
+			 LOG_FIELDS(.owner = stuck->peer.uid, .unit = stuck->peer.unit),
+			 "%zu bytes wait for clients that do not read; closing one with %zu of "
+			 "them",
+			 unsent, conn_unsent(stuck->conn));
+		conn_break(stuck->conn, "it did not read, and others need the memory");
 	}
-	if (unsent <= UNSENT_MAX || !worst)
-		return;
-	log_with(LOG_LEVEL_WARN, LOG_FIELDS(.owner = worst->peer.uid, .unit = worst->peer.unit),
-		 "%zu bytes wait for clients that do not read; closing one with %zu of them",
-		 unsent, conn_unsent(worst->conn));
-	conn_break(worst->conn, "it did not read, and others need the memory");
 }
 
 struct server *

@@ -34,13 +34,13 @@ struct server {
 	struct uid_count *by_uid; /* owned */
 	struct stream *streams;	  /* by serial, owned by their sessions */
 	uint64_t next_serial;
-	uint64_t receiving; /* bytes of bodies that are not whole yet */
-	size_t working;	    /* jobs that cancel, retry and delete are at */
-	unsigned fetching;  /* answers being read from disk, see fetch.c */
-	gid_t admin_gid;    /* (gid_t)-1: no such group */
-	int64_t refused_ms; /* when a refused connection was last logged, monotonic */
-	uint64_t refused;   /* those since */
-	bool closing;	    /* the daemon ends: sessions are taken down */
+	uint64_t receiving;		 /* bytes of bodies that are not whole yet */
+	size_t working;			 /* jobs that cancel, retry and delete are at */
+	unsigned fetching, fetching_big; /* answers being read from disk, see fetch.c */
+	gid_t admin_gid;		 /* (gid_t)-1: no such group */
+	int64_t refused_ms;		 /* when a refused connection was last logged, monotonic */
+	uint64_t refused;		 /* those since */
+	bool closing;			 /* the daemon ends: sessions are taken down */
 	int64_t started_ms;
 };
 

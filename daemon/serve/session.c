@@ -17,9 +17,12 @@
 #include <string.h>
 
 #define BODY_START     4096
-#define STORE_BEHIND   8192		   /* operations waiting: stop reading clients */
-#define STORE_BEHIND_B (32u * 1024 * 1024) /* or bytes of them */
-#define USER_SHARE     3		   /* of receive_buffer, see check_data() */
+#define STORE_BEHIND   8192		    /* operations waiting: stop reading clients */
+#define STORE_FULL_B   (256u * 1024 * 1024) /* or bytes of them */
+#define STORE_BEHIND_B (32u * 1024 * 1024)  /* enough to stop those who send more than */
+#define BIG_BODY       65536u		    /* this */
+#define BIG_SHARE      3		    /* times what is free of receive_buffer */
+#define SMALL_SHARE    7
 
 /* --- streams ----------------------------------------------------------------------------- */
 
@@ -53,6 +56,7 @@ stop_receiving(struct stream *stream)
 	struct session *session = stream->session;
 
 	session->unfinished--;
+	session->receiving -= stream->body_len;
 	session->user->receiving -= stream->body_len;
 	session->server->receiving -= stream->body_len;
 }
@@ -90,9 +94,12 @@ is_too_much(const struct session *session)
 {
 	const struct server *server = session->server;
 
+	/* Big bodies, and big answers on their way to the disk, do not stop small requests. */
+	size_t behind = session->receiving > BIG_BODY ? STORE_BEHIND_B : STORE_FULL_B;
+
 	return (session->held && has_all_streams(session)) || server->working >= STORE_BEHIND ||
 	       store_backlog(server->store) >= STORE_BEHIND ||
-	       store_backlog_bytes(server->store) >= STORE_BEHIND_B;
+	       store_backlog_bytes(server->store) >= behind;
 }
 
 static void
@@ -318,24 +325,34 @@ make_room(struct stream *stream, size_t len)
 	return true;
 }
 
-/* Of the room for unfinished bodies some is always left for other users: nobody
- * has more than a few times what is free, but for one body at a time. */
+/* Of the room for unfinished bodies some is always left: for other users, as
+ * nobody has more than a few times what is free, and for small ones of the same
+ * user. But one body at a time can always be received. */
+static bool
+is_room_used_up(const struct stream *stream, size_t len)
+{
+	const struct server *server = stream->session->server;
+	uint64_t room = server->config->receive_buffer;
+	uint64_t others = stream->session->user->receiving - stream->body_len;
+	uint64_t here = stream->body_len + len;
+	unsigned share = here <= BIG_BODY ? SMALL_SHARE : BIG_SHARE;
+
+	if (server->receiving + len > room)
+		return true;
+	return others > 0 && others + here > share * (room - server->receiving);
+}
+
 static enum forebay_err
 check_data(const struct stream *stream, size_t len, char *why, size_t why_len)
 {
-	const struct server *server = stream->session->server;
-	const struct config *config = server->config;
-	uint64_t others = stream->session->user->receiving - stream->body_len;
-	uint64_t share =
-	    USER_SHARE * (config->receive_buffer - MIN(server->receiving, config->receive_buffer));
+	const struct config *config = stream->session->server->config;
 
 	if (stream->body_len + len > config->max_body) {
 		snprintf(why, why_len, "the body has more than %" PRIu64 " bytes, [queue] max_body",
 			 config->max_body);
 		return FOREBAY_ERR_TOO_BIG;
 	}
-	if (server->receiving + len > config->receive_buffer ||
-	    (others > 0 && others + stream->body_len + len > share)) {
+	if (is_room_used_up(stream, len)) {
 		snprintf(why, why_len,
 			 "too many bodies are being received at once, [daemon] receive_buffer is "
 			 "%" PRIu64 " bytes; send it again in a moment",
@@ -375,6 +392,7 @@ take_data(struct session *session, const struct frame *frame)
 	if (frame->len > 0)
 		memcpy(stream->body + stream->body_len, frame->payload, frame->len);
 	stream->body_len += frame->len;
+	session->receiving += frame->len;
 	session->user->receiving += frame->len;
 	session->server->receiving += frame->len;
 	if (!(frame->flags & FRAME_FLAG_END))

@@ -37,8 +37,10 @@ struct session {
 	struct event *hello;	    /* owned: the client must greet by then */
 	struct stream *streams;	    /* owned, by the client's number */
 	unsigned unfinished;	    /* streams whose DATA has not ended */
+	uint64_t receiving;	    /* bytes of their bodies so far */
 	unsigned watches;	    /* streams of the verb watch */
 	unsigned fetching;	    /* answers being read from disk for it, see fetch.c */
+	size_t fetched_len;	    /* how long the last one was, with its rows or body */
 	struct stream_list fetches; /* those that wait for that */
 	bool hungry;		    /* in the server's list of those with fetches */
 	TAILQ_ENTRY(session) link, hungry_link;
@@ -59,6 +61,7 @@ struct stream {
 	size_t body_len, body_room;
 	bool whole;				   /* END was received */
 	bool fetching;				   /* an answer is being read from disk for it */
+	bool fetch_big;				   /* and it may be a big one */
 	uint64_t job;				   /* whose result that is */
 	fetch_fn *fetch;			   /* waits for its turn to; NULL: does not */
 	void *state;				   /* owned by the verb; see on_free */
@@ -73,6 +76,7 @@ struct stream {
 struct stream_ref {
 	struct server *server; /* borrowed */
 	uint64_t serial;
+	bool fetch_big; /* see fetch.c */
 };
 struct stream_ref *stream_ref(struct stream *stream);
 /* NULL when the client has gone or asked to be left alone. Frees ref. */

@@ -12,7 +12,7 @@ stream_ref(struct stream *stream)
 {
 	struct stream_ref *ref = must_alloc(sizeof(*ref));
 
-	*ref = (struct stream_ref){ stream->session->server, stream->serial };
+	*ref = (struct stream_ref){ stream->session->server, stream->serial, stream->fetch_big };
 	return ref;
 }
 
@@ -81,6 +81,7 @@ stream_reply_data(struct stream *stream, struct jsonput *put, uint8_t *bytes, si
 {
 	struct server *server = stream->session->server;
 
+	stream->session->fetched_len = len;
 	if (!send_put(stream, put, FRAME_REPLY, 0)) {
 		free(bytes);
 		return;
