@@ -32,7 +32,7 @@ put_job(struct output *out, const struct message *row)
 	output_cell(out, message_text(row, "class", ""));
 	output_cell(out, message_text(row, "owner", ""));
 	output_cell(out, message_text(row, "label", ""));
-	output_cell_int(out, message_int(row, "attempts", 0));
+	output_cell_int(out, message_int(row, "tries", 0));
 	output_cell(out, time_of(out, row, "created", created));
 	output_cell(out, time_of(out, row, "ended", ended));
 	output_cell_ink(out, OUTPUT_BAD, message_text(row, "error", ""));

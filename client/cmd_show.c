@@ -12,10 +12,10 @@ static const char *const titles[] = { "TRY", "STARTED", "MODEL",   "OUTCOME", "H
 
 /* The members worth a line, in this order; absent ones are left out. */
 static const char *const members[] = {
-	"state",    "waiting",	    "model",	  "model_served", "chain", "class",
-	"priority", "batch",	    "transport",  "owner",	  "unit",  "label",
-	"key",	    "created",	    "not_before", "started",	  "ended", "deadline",
-	"attempts", "max_attempts", "retry_of",	  "body_bytes",	  "error", "message",
+	"state",      "waiting",    "model", "model_served", "chain",	 "class", "priority",
+	"batch",      "transport",  "owner", "unit",	     "label",	 "key",	  "created",
+	"not_before", "started",    "ended", "deadline",     "attempts", "tries", "max_attempts",
+	"retry_of",   "body_bytes", "error", "message",
 };
 
 static void
