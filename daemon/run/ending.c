@@ -109,7 +109,8 @@ take_error(struct attempt *attempt, const struct answer *answer)
 
 	if (attempt->assembly)
 		take_facts(attempt, assembly_facts(attempt->assembly));
-	end->attempt.error_type = text_or_null(answer->type);
+	/* Without an answer the row's own name: network/tls, network/reset, ... */
+	end->attempt.error_type = answer->type[0] ? answer->type : answer->row->type;
 	end->attempt.error_code = text_or_null(answer->code);
 	end->attempt.message = text_or_null(answer->message);
 	end->attempt.http_status = answer->status;
