@@ -54,35 +54,44 @@ may_be_big(const struct session *session)
 	return session->fetched_len == 0 || session->fetched_len > SMALL_LEN;
 }
 
-static void
+/* One for session, if it may; it stands at the end of the line then. */
+static bool
 next_of(struct session *session)
 {
 	struct server *server = session->server;
-	bool big = may_be_big(session);
+	bool big = may_be_big(session), started = false;
 
 	leave_line(session);
 	if (conn_is_full(session->conn)) {
 		session->starved = true;
 	} else if (session->fetching < (big ? 1 : MAX_SESSION_FETCHES)) {
-		if (!big || server->fetching_big < MAX_BIG_FETCHES)
+		started = !big || server->fetching_big < MAX_BIG_FETCHES;
+		if (started)
 			start(TAILQ_FIRST(&session->fetches), big);
 		join_line(session);
 	}
+	return started;
+}
+
+static bool
+once_around(struct server *server)
+{
+	struct session *session, *last = TAILQ_LAST(&server->hungry, session_list);
+	bool started = false, around = !last;
+
+	while (!around && server->fetching < MAX_FETCHES) {
+		session = TAILQ_FIRST(&server->hungry);
+		around = session == last;
+		started |= next_of(session);
+	}
+	return started;
 }
 
 void
 fetch_next(struct server *server)
 {
-	struct session *session = TAILQ_FIRST(&server->hungry);
-	struct session *last = TAILQ_LAST(&server->hungry, session_list);
-
-	/* Once around: those that cannot go now stand at the end again. */
-	while (session && server->fetching < MAX_FETCHES) {
-		bool around = session == last;
-
-		next_of(session);
-		session = around ? NULL : TAILQ_FIRST(&server->hungry);
-	}
+	while (once_around(server))
+		;
 }
 
 void
