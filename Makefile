@@ -169,7 +169,7 @@ clean: ## remove everything that was built
 	rm -rf out
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' $(filter-out %.d,$(MAKEFILE_LIST)) | expand -t 16
 
 .SECONDARY:
 -include $(shell find $(OUT) -name '*.d' 2>/dev/null)

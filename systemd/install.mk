@@ -33,7 +33,7 @@ MANUALS     = $(wildcard client/*.scd daemon/*.scd protocol/*.scd)
 # forebay.1.scd -> 1/forebay.1, below MANDIR/man
 manual      = $(subst .,,$(suffix $(basename $(1))))/$(basename $(notdir $(1)))
 
-install: $(OUT)/forebayd $(OUT)/forebay $(OUT)/libforebay.a $(OUT)/libforebay.so
+install: $(OUT)/forebayd $(OUT)/forebay $(OUT)/libforebay.a $(OUT)/libforebay.so ## install below PREFIX (/usr/local), DESTDIR before it
 	install -d $(addprefix $(DESTDIR),$(SBINDIR) $(BINDIR) $(LIBDIR)/pkgconfig $(INCLUDEDIR))
 	install -d $(addprefix $(DESTDIR),$(UNITDIR) $(SYSUSERSDIR) $(TMPFILESDIR) $(CATALOGDIR))
 	install -d $(DESTDIR)$(SYSCONFDIR)/forebay/forebayd.conf.d
@@ -67,7 +67,7 @@ install: $(OUT)/forebayd $(OUT)/forebay $(OUT)/libforebay.a $(OUT)/libforebay.so
 		'    # put the API key into $(SYSCONFDIR)/forebay/keys.d/claude, mode 0600' \
 		'    systemctl enable --now forebayd.socket forebayd.service'
 
-uninstall:
+uninstall: ## remove what install put there; configuration and queue stay
 	rm -f $(DESTDIR)$(SBINDIR)/forebayd $(DESTDIR)$(BINDIR)/forebay
 	rm -f $(DESTDIR)$(INCLUDEDIR)/forebay.h $(DESTDIR)$(LIBDIR)/pkgconfig/forebay.pc
 	rm -f $(DESTDIR)$(LIBDIR)/libforebay.a $(DESTDIR)$(LIBDIR)/libforebay.so
