@@ -8,6 +8,7 @@
 #include "daemon/run/order.h"
 #include "daemon/run/runner_internal.h"
 #include "daemon/store/store.h"
+#include "protocol/jsonput.h"
 
 #include <event2/event.h>
 #include <inttypes.h>
@@ -354,26 +355,32 @@ enum forebay_err
 runner_verify(struct runner *runner, const struct caller *caller, const char *model,
 	      runner_submit_fn *done, void *arg, char why[static RUNNER_WHY_LEN])
 {
-	static const char format[] = "{\"model\":\"%s\",\"max_tokens\":10,\"messages\":"
-				     "[{\"role\":\"user\",\"content\":\"Reply with: OK\"}]}";
+	static const char messages[] = "[{\"role\":\"user\",\"content\":\"Reply with: OK\"}]";
 	CLEANUP(order_clear) struct order order = { 0 };
+	struct jsonput put = { 0 };
 	struct request request;
-	char *body = NULL;
-	int len = asprintf(&body, format, model);
 	enum forebay_err err;
+	char *body;
+	size_t len;
 
-	if (len < 0)
+	jsonput_object(&put);
+	jsonput_member_string(&put, "model", model);
+	jsonput_member_int(&put, "max_tokens", 10);
+	jsonput_member_raw(&put, "messages", messages, sizeof(messages) - 1);
+	jsonput_end(&put);
+	body = jsonput_take(&put, &len);
+	if (!body)
 		return FOREBAY_ERR_NO_MEMORY;
 	request_init(&request, FOREBAY_VERB_SUBMIT);
 	request.class = FOREBAY_CLASS_INTERACTIVE;
 	request.priority = 100;
-	err = order_from_request(&order, runner->config, &request, (uint8_t *)body, (size_t)len,
+	err = order_from_request(&order, runner->config, &request, (uint8_t *)body, len,
 				 clock_wall_ms(), why);
 	if (err) {
 		free(body);
 		return err;
 	}
-	return enter(runner, caller, &order, (uint8_t *)body, (size_t)len, true, done, arg, why);
+	return enter(runner, caller, &order, (uint8_t *)body, len, true, done, arg, why);
 }
 
 /* --- retry ------------------------------------------------------------------------------- */

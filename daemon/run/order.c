@@ -13,7 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define WHY_LEN 256
+#define WHY_LEN	     256
+#define API_MAX_BODY (32u << 20) /* of a Messages request */
 
 void
 order_clear(struct order *order)
@@ -172,6 +173,27 @@ check_request(const struct config *config, const struct request *request, size_t
 	return FOREBAY_ERR_OK;
 }
 
+/* What we splice in must fit under the API's own limit, too: said now, not by a
+ * refusal after hours in the queue. */
+static enum forebay_err
+check_sent_size(const struct config *config, const struct request *request,
+		const struct body_facts *facts, size_t len, char *why)
+{
+	bool stream = request->transport == FOREBAY_TRANSPORT_STREAM ||
+		      (request->transport == FOREBAY_TRANSPORT_DEFAULT &&
+		       config->transport == CONFIG_TRANSPORT_STREAM);
+	size_t more = stream && !facts->stream ? strlen("\"stream\":true,") : 0;
+
+	if (request->model)
+		more += strlen(request->model) + strlen("\"model\":\"\",");
+	if (len + more <= API_MAX_BODY)
+		return FOREBAY_ERR_OK;
+	snprintf(why, WHY_LEN,
+		 "the body has %zu bytes and %zu are added (stream, model); the API takes %u", len,
+		 more, API_MAX_BODY);
+	return FOREBAY_ERR_TOO_BIG;
+}
+
 enum forebay_err
 order_from_request(struct order *ret, const struct config *config, const struct request *request,
 		   const uint8_t *body, size_t len, int64_t now_ms, char *why)
@@ -188,6 +210,8 @@ order_from_request(struct order *ret, const struct config *config, const struct 
 	if (err)
 		return err;
 	err = choose_models(ret, config, request, facts.model, why);
+	if (!err)
+		err = check_sent_size(config, request, &facts, len, why);
 	if (err)
 		return err;
 	ret->now_ms = now_ms;
