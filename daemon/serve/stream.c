@@ -5,6 +5,8 @@
 #include "daemon/base/metrics.h"
 #include "daemon/serve/server_internal.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 struct stream_ref *
@@ -102,6 +104,13 @@ stream_error(struct stream *stream, enum forebay_err err, const char *why)
 {
 	struct session *session = stream->session;
 	uint32_t number = stream->number;
+	char missing[64];
+
+	if (err == FOREBAY_ERR_NOT_FOUND && !why && stream->request.id) {
+		snprintf(missing, sizeof(missing),
+			 "there is no job %" PRIu64 ", or it is not yours", stream->request.id);
+		why = missing;
+	}
 
 	session_end_stream(stream);
 	session_say_error(session, number, err, why);
