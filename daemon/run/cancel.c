@@ -36,6 +36,14 @@ finish(struct cancel *cancel, enum forebay_err err, enum forebay_job_state state
 	free(cancel);
 }
 
+static bool
+is_under_way(const struct runner *runner, uint64_t id)
+{
+	const struct job *job = lanes_find(runner->lanes, id);
+
+	return job && (job->attempt || job->moving);
+}
+
 static void
 runner_on_canceled(enum forebay_err err, struct store_reply *reply, void *arg)
 {
@@ -57,8 +65,11 @@ runner_on_canceled(enum forebay_err err, struct store_reply *reply, void *arg)
 					     .to = FOREBAY_JOB_CANCELED,
 					     .error = FOREBAY_ERR_CANCELED });
 		finish(cancel, FOREBAY_ERR_OK, FOREBAY_JOB_CANCELED);
-	} else if (!forebay_job_state_is_final(reply->state)) {
+	} else if (!forebay_job_state_is_final(reply->state) && is_under_way(runner, cancel->id)) {
 		ask_disk(cancel); /* it was just starting: it runs now, and is given up */
+	} else if (!forebay_job_state_is_final(reply->state)) {
+		/* The disk says it runs and nobody runs it: a restart takes it back. */
+		finish(cancel, FOREBAY_ERR_INTERNAL, reply->state);
 	} else {
 		finish(cancel, FOREBAY_ERR_OK, reply->state);
 	}

@@ -233,6 +233,9 @@ decide_abort(struct attempt *attempt)
 {
 	bool canceled = attempt->abort == ATTEMPT_CANCELED;
 
+	/* What had come by then was paid for. */
+	if (attempt->assembly)
+		take_facts(attempt, assembly_facts(attempt->assembly));
 	attempt->end.attempt.outcome = canceled ? "canceled" : "put-back";
 	attempt->end.attempt.sent = attempt->left;
 	if (canceled)
@@ -296,6 +299,7 @@ landed(struct attempt *attempt, const uint8_t *body, size_t body_len)
 
 	job->attempts = end->attempts;
 	job->attempt = NULL;
+	job->cancel_wanted = false;
 	/* A final state drops the job, and attempt_free() looks at it. */
 	if (!again)
 		job->attempt = attempt;

@@ -318,6 +318,8 @@ enter(struct runner *runner, const struct caller *caller, const struct order *or
 	owner->bytes += len;
 	if (order->class == FOREBAY_CLASS_INTERACTIVE)
 		schedule_saw_interactive(&runner->schedule, order->now_ms);
+	if (order->ephemeral)
+		intake_reserve_ids(runner);
 	fill_head(runner, order, lane, len, &head);
 	fill_row(order, &head, caller, lane->route->text, &row);
 	if (fits_in_memory(runner, order, len) || once)
@@ -363,6 +365,10 @@ runner_verify(struct runner *runner, const struct caller *caller, const char *mo
 	char *body;
 	size_t len;
 
+	if (runner->draining) {
+		snprintf(why, RUNNER_WHY_LEN, "forebayd is shutting down");
+		return FOREBAY_ERR_DRAINING;
+	}
 	jsonput_object(&put);
 	jsonput_member_string(&put, "model", model);
 	jsonput_member_int(&put, "max_tokens", 10);

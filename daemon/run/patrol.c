@@ -128,7 +128,11 @@ runner_on_spilled(enum forebay_err err, struct store_reply *reply, void *arg)
 		ephemera_free(runner, ephemera);
 		patrol_expect(runner, job->deadline_ms);
 	}
-	(void)lanes_enter(runner->lanes, job);
+	/* A rest goes on: becoming a row is no reason to ask sooner. */
+	if (job->rest_until_ms > clock_mono_ms())
+		lanes_rest(runner->lanes, job);
+	else
+		(void)lanes_enter(runner->lanes, job);
 	cancel_resume(runner, id);
 	runner_kick(runner);
 }

@@ -108,6 +108,7 @@ unstart(struct runner *runner, struct attempt *attempt, int64_t rest_ms)
 	lanes_rest(runner->lanes, job);
 	attempt_free(attempt);
 	cancel_resume(runner, job->id);
+	runner_check_drained(runner);
 }
 
 /* Somebody else moved it first: cancel, or its deadline. */
@@ -124,6 +125,7 @@ lost_race(struct runner *runner, struct attempt *attempt)
 	job->attempt = NULL;
 	runner_drop_job(runner, job);
 	cancel_resume(runner, id);
+	runner_check_drained(runner);
 }
 
 static void
@@ -223,7 +225,6 @@ runner_slot_freed(struct runner *runner, struct attempt *attempt)
 	runner->in_flight--;
 	attempt->job->lane->owner->running--;
 	runner_kick(runner);
-	runner_check_drained(runner);
 }
 
 /* --- refilling windows ---------------------------------------------------------- */
