@@ -216,6 +216,7 @@ compose_again(struct pending *pending, struct request *request)
 			return false;
 		request->timeout_ms =
 		    request->timeout_ms > passed_ms ? request->timeout_ms - passed_ms : 0;
+		pending->created_ms += passed_ms; /* what is left counts from now */
 		return true;
 	case FOREBAY_VERB_SUBMIT:
 		/* A durable job that is known by its id needs no second submit. */

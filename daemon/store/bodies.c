@@ -57,8 +57,9 @@ bodies_put(struct db *db, struct body_in *in)
 	}
 	put_piece(db, in, in->staged);
 	db_run(db, SQL_BODY_ADD, DB_INT(in->id), DB_INT(in->len), DB_NULL());
-	if (in->staged)
-		db_run(db, SQL_TRASH_DELETE, DB_INT(in->id));
+	/* Also what an earlier try at this body left behind: its sweep would take
+	 * our pieces along. */
+	db_run(db, SQL_TRASH_DELETE, DB_INT(in->id));
 	in->stored = true;
 }
 
