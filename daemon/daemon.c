@@ -512,6 +512,21 @@ take_down(struct daemon *daemon)
 	config_free(daemon->config);
 }
 
+/* For tests: see clock_set_scale(). */
+static void
+scale_time(void)
+{
+	const char *text = getenv("FOREBAY_TIME_SCALE");
+	double scale = text ? strtod(text, NULL) : 1.0;
+
+	if (!text)
+		return;
+	if (!(scale >= 1.0 && scale <= 1000.0))
+		fatal("FOREBAY_TIME_SCALE=%s: expected a number from 1 to 1000", text);
+	clock_set_scale(scale);
+	log_warn("for tests: time runs %g times faster", scale);
+}
+
 int
 daemon_run(const struct daemon_options *options, struct config *config)
 {
@@ -519,6 +534,7 @@ daemon_run(const struct daemon_options *options, struct config *config)
 	int proc = service_descriptor("proc");
 
 	log_init((enum log_level)config->log_level);
+	scale_time();
 	if (proc >= 0)
 		peer_use_proc(proc);
 	if (build(&daemon)) {

@@ -12,13 +12,12 @@
 #include <sys/random.h>
 #include <time.h>
 
-int64_t
-clock_mono_ms(void)
-{
-	struct timespec now;
+static double scale = 1.0; /* set before there is a second thread */
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+void
+clock_set_scale(double new_scale)
+{
+	scale = new_scale;
 }
 
 double
@@ -27,7 +26,31 @@ clock_mono(void)
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+	return ((double)now.tv_sec + (double)now.tv_nsec / 1e9) * scale;
+}
+
+int64_t
+clock_mono_ms(void)
+{
+	return (int64_t)(clock_mono() * 1000.0);
+}
+
+struct timeval
+clock_timer(double seconds)
+{
+	double real = seconds > 0 ? seconds / scale : 0.0;
+	time_t whole = (time_t)real;
+
+	return (struct timeval){ whole, (suseconds_t)((real - (double)whole) * 1e6) };
+}
+
+int64_t
+clock_service_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
 int64_t

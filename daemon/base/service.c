@@ -151,8 +151,7 @@ service_reloading(void)
 {
 	char state[sizeof(owed)];
 
-	snprintf(state, sizeof(state), "RELOADING=1\nMONOTONIC_USEC=%" PRId64,
-		 (int64_t)(clock_mono() * 1e6));
+	snprintf(state, sizeof(state), "RELOADING=1\nMONOTONIC_USEC=%" PRId64, clock_service_us());
 	tell(state);
 }
 

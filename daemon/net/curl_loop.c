@@ -7,6 +7,7 @@
  */
 #include "daemon/net/curl_loop.h"
 
+#include "daemon/base/clock.h"
 #include "daemon/base/log.h"
 #include "daemon/base/secret.h"
 #include "daemon/net/inside.h"
@@ -162,8 +163,7 @@ loop_timer_new(struct curl_loop *loop, struct transfer *transfer)
 void
 loop_timer_set(struct event *timer, int64_t span_ms)
 {
-	int64_t span = MAX(span_ms, 0);
-	struct timeval tv = { .tv_sec = span / 1000, .tv_usec = span % 1000 * 1000 };
+	struct timeval tv = clock_timer((double)span_ms / 1000.0);
 
 	if (evtimer_add(timer, &tv) != 0)
 		fatal("out of memory");

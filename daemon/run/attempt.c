@@ -21,8 +21,7 @@
 static void
 arm(struct attempt *attempt, double in_s)
 {
-	struct timeval tv = { .tv_sec = (time_t)in_s,
-			      .tv_usec = (suseconds_t)((in_s - (double)(time_t)in_s) * 1e6) };
+	struct timeval tv = clock_timer(in_s);
 
 	event_add(attempt->timer, &tv);
 }

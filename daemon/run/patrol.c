@@ -332,7 +332,7 @@ patrol_new(struct runner *runner)
 void
 patrol_begin(struct runner *runner)
 {
-	static const struct timeval second = { 1, 0 };
+	struct timeval second = clock_timer(1.0);
 
 	event_add(runner->second, &second);
 	arm_due(runner);

@@ -52,8 +52,7 @@ static void
 arm_wake(struct runner *runner, double in_s)
 {
 	/* A gate may answer with a moment that rounding puts at now. */
-	double s = fmax(in_s, 0.001);
-	struct timeval tv = { .tv_sec = (time_t)s, .tv_usec = (suseconds_t)((s - floor(s)) * 1e6) };
+	struct timeval tv = clock_timer(fmax(in_s, 0.001));
 
 	event_add(runner->wake, &tv);
 }

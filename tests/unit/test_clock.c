@@ -26,6 +26,30 @@ clocks_agree_and_never_go_back(void **unused)
 }
 
 static void
+a_scaled_clock_runs_faster_and_its_timers_are_shorter(void **unused)
+{
+	(void)unused;
+	int64_t wall_ms = clock_wall_ms(), service_us = clock_service_us();
+	double seconds = clock_mono();
+	struct timeval tv = clock_timer(2.5);
+
+	assert_int_equal(tv.tv_sec, 2);
+	assert_int_equal(tv.tv_usec, 500000);
+	tv = clock_timer(-1.0);
+	assert_int_equal(tv.tv_sec * 1000000 + tv.tv_usec, 0);
+	clock_set_scale(20.0);
+	assert_true(clock_mono() >= 20.0 * seconds);
+	assert_true((double)clock_mono_ms() >= 20000.0 * seconds);
+	tv = clock_timer(30.5);
+	assert_int_equal(tv.tv_sec, 1);
+	assert_int_equal(tv.tv_usec, 525000);
+	/* These two keep their pace: a century would have passed otherwise. */
+	assert_true(clock_wall_ms() - wall_ms < 60000);
+	assert_true(clock_service_us() - service_us < 60000000);
+	clock_set_scale(1.0);
+}
+
+static void
 text_is_rfc_3339(void **unused)
 {
 	static const struct {
@@ -73,6 +97,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(clocks_agree_and_never_go_back),
+		cmocka_unit_test(a_scaled_clock_runs_faster_and_its_timers_are_shorter),
 		cmocka_unit_test(text_is_rfc_3339),
 		cmocka_unit_test(randomness_is_in_range_and_spread),
 	};
