@@ -84,6 +84,34 @@ gate_save(const struct gate *gate, double now, double wall_offset, char *buf, si
 	return used;
 }
 
+bool
+gate_foresee(struct gate *gate, const struct gate_config *config, double now)
+{
+	int unanswered = gate->unanswered + gate->quiet;
+	struct gate refused = *gate;
+	struct gate_ticket ticket;
+
+	if (unanswered == 0 || (gate->accepted_at > 0 && !gate_is_dark(gate, config)))
+		return false;
+	/* The law is gate_refused()'s: ask it about one more, the longest pause it
+	 * gives, and take over what concerns the run; the rest is no evidence. */
+	gate_sent(&refused, config, now, &ticket);
+	ticket.growth = false;
+	if (gate->run == 0) {
+		refused.run_since = now;
+		refused.run_window = gate->window;
+		refused.run_level = gate->level;
+	}
+	refused.run += unanswered - 1;
+	gate_refused(&refused, config, now, &ticket, 1.0, false);
+	gate->run = refused.run;
+	gate->run_since = refused.run_since;
+	gate->run_window = refused.run_window;
+	gate->run_level = refused.run_level;
+	gate->next_at = fmax(gate->next_at, refused.next_at);
+	return true;
+}
+
 /* The value of key in text, a string; NAN when it is missing or no number. */
 static double
 number_of(const char *text, const char *key)

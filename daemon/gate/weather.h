@@ -70,6 +70,14 @@ void gate_close(struct gate *gate, double until, enum gate_why why);
 /* Ends both, and a hold by the server too. */
 void gate_release(struct gate *gate);
 
+/*
+ * What is written of a gate must make whoever reads it wait as long as we would:
+ * in the dark, or while nothing has been accepted since gate_init or gate_load,
+ * *gate becomes what it will be if none of its unanswered requests is accepted.
+ * In any other weather it stays as it is. False: it stayed.
+ */
+bool gate_foresee(struct gate *gate, const struct gate_config *config, double now);
+
 /* One line "key=value ...", without the newline. wall - now is wall_offset, so
  * that times survive on the wall clock. As snprintf: the length it takes. */
 #define GATE_SAVE_LEN 1024

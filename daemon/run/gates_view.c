@@ -3,6 +3,7 @@
  */
 #include "daemon/base/log.h"
 #include "daemon/run/gates_internal.h"
+#include "daemon/run/gates_keep.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -169,40 +170,98 @@ gates_words(struct gates *gates, const char *name, double now, char *buf, size_t
 	return buf;
 }
 
+/* Where what is saved goes, and when that is. */
+struct keeper {
+	double now, wall_offset;
+	gates_save_fn *fn;
+	void *arg;
+};
+
 /* The gate's own line, and on the next one why it was closed. */
 static void
-save_one(const char *name, const struct gate *gate, const char *reason, double now,
-	 double wall_offset, gates_save_fn *fn, void *arg)
+save_one(const struct keeper *keeper, const char *name, const struct gate *gate, const char *reason)
 {
 	char text[GATE_SAVE_LEN + sizeof(((struct gates *)0)->key_reason) + 1];
-	int len = gate_save(gate, now, wall_offset, text, GATE_SAVE_LEN);
+	int len = gate_save(gate, keeper->now, keeper->wall_offset, text, GATE_SAVE_LEN);
 
 	if (len <= 0 || len >= GATE_SAVE_LEN)
 		return;
 	snprintf(text + len, sizeof(text) - (size_t)len, "\n%s", reason);
-	fn(name, text, arg);
+	keeper->fn(name, text, keeper->arg);
+}
+
+static void
+save_host(const struct keeper *keeper, const struct gates *gates, const struct gate *gate)
+{
+	save_one(keeper, HOST_NAME, gate, gates->host_reason);
+}
+
+static void
+save_model(const struct keeper *keeper, const struct model_gate *model, const struct gate *gate)
+{
+	/* A client may call a model so; on disk the name is taken. */
+	if (strcmp(model->name, HOST_NAME) != 0 && strcmp(model->name, KEY_NAME) != 0)
+		save_one(keeper, model->name, gate, model->reason);
+}
+
+/* A gate as it is to be read after a kill. */
+static struct gate
+foreseen(const struct gate *gate, const struct gate_config *config, double now)
+{
+	struct gate after = *gate;
+
+	(void)gate_foresee(&after, config, now);
+	return after;
 }
 
 void
 gates_save(struct gates *gates, double now, double wall_offset, gates_save_fn *fn, void *arg)
 {
+	const struct keeper keeper = { now, wall_offset, fn, arg };
 	struct model_gate *model, *next;
+	struct gate gate;
 
 	if (!gates->dirty)
 		return;
 	gates->dirty = false;
-	if (gates->host_dirty)
-		save_one(HOST_NAME, &gates->host, gates->host_reason, now, wall_offset, fn, arg);
+	if (gates->host_dirty) {
+		gate = foreseen(&gates->host, &gates->host_config, now);
+		save_host(&keeper, gates, &gate);
+	}
 	if (gates->key_dirty)
-		save_one(KEY_NAME, &gates->key, gates->key_reason, now, wall_offset, fn, arg);
+		save_one(&keeper, KEY_NAME, &gates->key, gates->key_reason);
 	gates->host_dirty = gates->key_dirty = false;
 	HASH_ITER (hh, gates->models, model, next) {
-		/* A client may call a model so; on disk the name is taken. */
-		if (model->dirty && strcmp(model->name, HOST_NAME) != 0 &&
-		    strcmp(model->name, KEY_NAME) != 0)
-			save_one(model->name, &model->gate, model->reason, now, wall_offset, fn,
-				 arg);
+		if (model->dirty) {
+			gate = foreseen(&model->gate, &model->gate_config, now);
+			save_model(&keeper, model, &gate);
+		}
 		model->dirty = false;
+	}
+}
+
+/* In such weather a kill must not make us forget what was refused. */
+static bool
+is_worth_a_write(const struct gate *gate, const struct gate_config *config)
+{
+	return gate->accepted_at <= 0 || gate_is_dark(gate, config);
+}
+
+void
+gates_save_before_probe(struct gates *gates, const char *name, double now, double wall_offset,
+			gates_save_fn *fn, void *arg)
+{
+	const struct keeper keeper = { now, wall_offset, fn, arg };
+	struct model_gate *model = gates_model(gates, name, now);
+	struct gate gate;
+
+	if (is_worth_a_write(&gates->host, &gates->host_config)) {
+		gate = foreseen(&gates->host, &gates->host_config, now);
+		save_host(&keeper, gates, &gate);
+	}
+	if (is_worth_a_write(&model->gate, &model->gate_config)) {
+		gate = foreseen(&model->gate, &model->gate_config, now);
+		save_model(&keeper, model, &gate);
 	}
 }
 

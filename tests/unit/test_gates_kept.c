@@ -4,6 +4,8 @@
  */
 #include "tests/unit/gates_world.h"
 
+#include "daemon/run/gates_keep.h"
+
 /* --- over a restart --------------------------------------------------------------------------- */
 
 struct saved {
@@ -68,6 +70,100 @@ a_restart_keeps_the_dark(void **unused)
 	assert_true(may(gates, MODEL, 5.0));
 	assert_false(may(gates, "held-one", 1e9));
 	gates_free(gates);
+}
+
+/* Killed while its probe is out: who comes back waits as after a refusal. */
+static void
+a_probe_that_is_out_counts_as_refused(void **unused)
+{
+	struct gates *gates = gates_new(config, 1.0), *other;
+	struct saved saved = { 0 };
+	struct pass pass;
+	double now, when;
+
+	(void)unused;
+	succeed(gates, MODEL, 10, 1.0);
+	now = storm(gates, MODEL, 2.0);
+	now = fmax(now, row_of(gates, MODEL, now).gate->next_at);
+	assert_true(may(gates, MODEL, now));
+	gates_take(gates, MODEL, 100, 100, now, &pass);
+	gates_save_before_probe(gates, MODEL, now, 1e9, keep, &saved);
+	assert_int_equal(saved.count, 1); /* the host is well: every answer came from there */
+	other = restart(&saved, now, 1e9);
+	when = row_of(other, MODEL, now).gate->next_at;
+	assert_true(when > now);
+	assert_false(may(other, MODEL, (now + when) / 2));
+	gates_free(other);
+
+	/* The save of every second knows it as well, for as long as it is out. */
+	gates_left(gates, &pass, now);
+	now += 0.5;
+	gates_save(gates, now, 1e9, keep, &saved);
+	other = restart(&saved, now, 1e9);
+	assert_true(row_of(other, MODEL, now).gate->next_at > when);
+	gates_free(other);
+
+	/* Let in: the dark is over, on disk too. */
+	gates_accepted(gates, &pass, now);
+	gates_ended(gates, &pass, NULL, 100, 10, 0.0, now);
+	gates_save(gates, now, 1e9, keep, &saved);
+	gates_free(gates);
+	other = restart(&saved, now, 1e9);
+	assert_true(may(other, MODEL, now));
+	assert_int_equal(row_of(other, MODEL, now).gate->run, 0);
+	gates_free(other);
+}
+
+static void
+fine_weather_costs_no_write(void **unused)
+{
+	struct gates *gates = gates_new(config, 1.0);
+	struct saved saved = { 0 };
+	struct pass pass = send(gates, MODEL, 1.0), other = send(gates, "claude-haiku-5-5", 1.0);
+
+	(void)unused;
+	gates_save_before_probe(gates, MODEL, 1.0, 1e9, keep, &saved);
+	assert_int_equal(saved.count, 2); /* nobody knows yet what the weather is */
+	gates_accepted(gates, &pass, 2.0);
+	end_with(gates, &pass, 500, "api_error", 2.0);
+	saved.count = 0;
+	pass = send(gates, MODEL, 3.0);
+	gates_save_before_probe(gates, MODEL, 3.0, 1e9, keep, &saved);
+	assert_int_equal(saved.count, 0);
+	gates_save_before_probe(gates, "claude-haiku-5-5", 3.0, 1e9, keep, &saved);
+	assert_int_equal(saved.count, 1);
+	gates_forgotten(gates, &pass, 4.0);
+	gates_forgotten(gates, &other, 4.0);
+	gates_free(gates);
+}
+
+/* All probes at a host that hangs are one life after another without an answer. */
+static void
+a_host_that_never_answers_gets_dark_over_restarts(void **unused)
+{
+	struct saved saved = { 0 };
+	double now = 1.0;
+	int lives = 0;
+
+	(void)unused;
+	for (; lives < 20; lives++, now += 1.0) {
+		struct gates *gates = restart(&saved, now, 1e9);
+		struct pass passes[2];
+
+		if (row_of(gates, "host", now).view.weather == GATE_DARK) {
+			assert_false(may(gates, MODEL, now));
+			assert_false(may(gates, "claude-haiku-5-5", now));
+			gates_free(gates);
+			break;
+		}
+		for (size_t i = 0; i < ARRAY_LEN(passes); i++) {
+			gates_take(gates, i ? MODEL : "claude-haiku-5-5", 1, 1, now, &passes[i]);
+			gates_save_before_probe(gates, passes[i].model->name, now, 1e9, keep,
+						&saved);
+		}
+		gates_free(gates); /* killed */
+	}
+	assert_int_equal(lives, 8);
 }
 
 static void
@@ -238,6 +334,9 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_restart_keeps_the_dark),
+		cmocka_unit_test(a_probe_that_is_out_counts_as_refused),
+		cmocka_unit_test(fine_weather_costs_no_write),
+		cmocka_unit_test(a_host_that_never_answers_gets_dark_over_restarts),
 		cmocka_unit_test(a_restart_keeps_the_key_closed),
 		cmocka_unit_test(the_host_brightens_on_disk_too),
 		cmocka_unit_test(a_model_with_a_gates_name_does_no_harm),

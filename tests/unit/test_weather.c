@@ -256,6 +256,92 @@ a_crash_loop_knocks_no_faster(void **unused)
 	assert_in_range(knocks, 15, 30); /* the pause is 2.2 s there, and grows */
 }
 
+/* The same, but killed each time before the answer to its probe. */
+static void
+nor_does_one_that_dies_with_its_probe_out(void **unused)
+{
+	struct scene s, t;
+	struct gate_ticket ticket;
+	double now, when;
+	int knocks = 0;
+
+	(void)unused;
+	scene_init(&s, 64);
+	accept(&s, 0);
+	for (int i = 0; i < 40; i++)
+		refuse(&s, i * 2.0);
+	for (now = 80; now < 140; now += 0.5) {
+		t = s;
+		if (gate_may_send(&t.gate, &t.config, now, &when)) {
+			gate_sent(&t.gate, &t.config, now, &ticket);
+			assert_true(gate_foresee(&t.gate, &t.config, now));
+			assert_false(gate_may_send(&t.gate, &t.config, now + 1.0, &when));
+			knocks++;
+		}
+		assert_true(reload(&t, &s, now, now, WALL));
+	}
+	assert_in_range(knocks, 10, 25); /* the pause is 2.6 s there, and grows */
+}
+
+/* When nothing is ever answered, and no life is long enough to call that stalled. */
+static void
+lives_without_an_answer_add_up_to_the_dark(void **unused)
+{
+	struct scene s, t;
+	struct gate_ticket tickets[2];
+	double begun = 100.0, when;
+	int lives = 0;
+
+	(void)unused;
+	scene_init(&s, 64);
+	for (; !gate_is_dark(&s.gate, &s.config); lives++) {
+		double now = begun + lives;
+
+		assert_true(gate_may_send(&s.gate, &s.config, now, &when));
+		for (size_t i = 0; i < ARRAY_LEN(tickets); i++)
+			gate_sent(&s.gate, &s.config, now, &tickets[i]);
+		gate_quiet(&s.gate, &s.config, now + 0.9, &tickets[0]);
+		assert_true(gate_foresee(&s.gate, &s.config, now + 0.9));
+		assert_int_equal(s.gate.run, 2 * (lives + 1));
+		assert_true(fabs(s.gate.run_since - begun - 0.9) < 1e-5);
+		assert_true(reload(&s, &t, now + 0.9, now + 0.9, WALL));
+		s = t;
+	}
+	assert_int_equal(lives, 8);
+	assert_false(gate_may_send(&s.gate, &s.config, begun + lives - 0.1, &when));
+	assert_true(fabs(when - (begun + lives - 0.1) - 2.0 * sqrt(7.0 / 64) * 1.2) < 1e-5);
+}
+
+static void
+only_in_the_dark_is_the_worst_foreseen(void **unused)
+{
+	struct scene s;
+	struct gate_ticket ticket;
+	struct gate before;
+
+	(void)unused;
+	scene_init(&s, 64);
+	assert_false(gate_foresee(&s.gate, &s.config, 1.0)); /* nothing is out */
+	accept(&s, 1.0);
+	refuse(&s, 2.0);
+	gate_sent(&s.gate, &s.config, 3.0, &ticket);
+	before = s.gate;
+	assert_false(gate_foresee(&s.gate, &s.config, 3.0)); /* it may well be accepted */
+	assert_memory_equal(&s.gate, &before, sizeof(before));
+	gate_ended(&s.gate, &ticket, false);
+
+	/* A pause that is on already is never made shorter, nor longer than the law's. */
+	for (int i = 0; i < 2000; i++)
+		refuse(&s, 4.0 + i);
+	gate_sent(&s.gate, &s.config, 2100.0, &ticket);
+	s.gate.next_at = 5000.0;
+	assert_true(gate_foresee(&s.gate, &s.config, 2100.0));
+	assert_true(s.gate.next_at == 5000.0);
+	s.gate.next_at = 0.0;
+	assert_true(gate_foresee(&s.gate, &s.config, 2100.0));
+	assert_true(s.gate.next_at == 2100.0 + s.config.pause_max * 1.2);
+}
+
 static void
 an_old_record_is_forgotten_but_not_a_hold(void **unused)
 {
@@ -360,6 +446,9 @@ main(void)
 		cmocka_unit_test(a_short_buffer_is_cut),
 		cmocka_unit_test(a_record_survives_a_reboot),
 		cmocka_unit_test(a_crash_loop_knocks_no_faster),
+		cmocka_unit_test(nor_does_one_that_dies_with_its_probe_out),
+		cmocka_unit_test(lives_without_an_answer_add_up_to_the_dark),
+		cmocka_unit_test(only_in_the_dark_is_the_worst_foreseen),
 		cmocka_unit_test(an_old_record_is_forgotten_but_not_a_hold),
 		cmocka_unit_test(fewer_slots_after_the_restart),
 		cmocka_unit_test(nonsense_is_a_fresh_gate),
