@@ -110,8 +110,9 @@ void pending_fail(struct forebay *f, struct pending *pending, int err);
 void pending_fail_all(struct forebay *f, int err);
 /* The connection is gone: what may be repeated waits again, the rest fails. */
 void pending_rewind(struct forebay *f);
-/* Not now (the daemon is draining): wait again at the head of the line. */
-void pending_postpone(struct forebay *f, struct pending *pending);
+/* Not now (the daemon is draining): wait again at the head of the line, to go on
+ * where it was cut. Not OK: it cannot be repeated, and stays where it is. */
+MUST_CHECK int pending_postpone(struct forebay *f, struct pending *pending);
 
 /* lib_link.c: the connection. */
 MUST_CHECK int link_open(struct forebay *f);

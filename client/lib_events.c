@@ -219,10 +219,9 @@ waits_for_restart(struct forebay *f, struct pending *pending, int err)
 		return false;
 	if (f->draining_ms == 0)
 		f->draining_ms = now_ms;
-	if (now_ms - f->draining_ms >= f->reconnect_ms)
+	if (now_ms - f->draining_ms >= f->reconnect_ms || pending_postpone(f, pending))
 		return false;
 	f->pause_until_ms = now_ms + DRAIN_PAUSE_MS;
-	pending_postpone(f, pending);
 	return true;
 }
 

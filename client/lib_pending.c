@@ -285,26 +285,29 @@ rewind_one(struct pending *pending)
 	return FOREBAY_ERR_OK;
 }
 
+int
+pending_postpone(struct forebay *f, struct pending *pending)
+{
+	int err = rewind_one(pending);
+
+	if (err)
+		return err;
+	leave_list(f, pending);
+	pending->head_sent = false;
+	pending->body_sent = 0;
+	TAILQ_INSERT_HEAD(&f->waiting, pending, link);
+	return FOREBAY_ERR_OK;
+}
+
 void
 pending_rewind(struct forebay *f)
 {
 	struct pending *pending;
 
 	while ((pending = TAILQ_LAST(&f->open, pending_list))) {
-		int err = rewind_one(pending);
+		int err = pending_postpone(f, pending);
 
 		if (err)
 			pending_fail(f, pending, err);
-		else
-			pending_postpone(f, pending);
 	}
-}
-
-void
-pending_postpone(struct forebay *f, struct pending *pending)
-{
-	leave_list(f, pending);
-	pending->head_sent = false;
-	pending->body_sent = 0;
-	TAILQ_INSERT_HEAD(&f->waiting, pending, link);
 }
