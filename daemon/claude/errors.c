@@ -175,7 +175,7 @@ static const struct api_error rows[] = {
 	  "max_tokens is larger than the model can write.",
 	  "Lower max_tokens; `forebay models` shows the limit." },
 	{ 400, NULL, NULL, "`signature` in `thinking`", "invalid `signature`|invalid signature",
-	  REQUEST, "400 thinking signature",
+	  FOLLOWS(REQUEST, CALLER, STRIPPED, NONE, NO, API_ERROR), "400 thinking signature",
 	  "A thinking block in the history was changed, or comes from another model.",
 	  "Send thinking blocks exactly as they came, or leave all of them out." },
 	{ 400, NULL, NULL, "does not support assistant message prefill", "message prefill",
@@ -463,6 +463,8 @@ api_retry_text(enum api_retry retry)
 		[API_RETRY_AFTER] = "sent again after the time the API named",
 		[API_RETRY_PAUSE] = "sent again after a pause that grows",
 		[API_RETRY_DATE] = "held until access returns, or `forebay release key`",
+		[API_RETRY_STRIPPED] = "not sent again; after a fallback once, without the "
+				       "thinking blocks of the other model",
 	};
 	return texts[retry];
 }

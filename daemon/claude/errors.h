@@ -39,10 +39,11 @@ enum api_fault {
 
 enum api_retry {
 	API_RETRY_NEVER,
-	API_RETRY_GATE,	 /* when the model's gate lets it */
-	API_RETRY_AFTER, /* when retry-after or the reset headers say */
-	API_RETRY_PAUSE, /* backing off, as a fault */
-	API_RETRY_DATE,	 /* when access returns, or a human says so */
+	API_RETRY_GATE,	    /* when the model's gate lets it */
+	API_RETRY_AFTER,    /* when retry-after or the reset headers say */
+	API_RETRY_PAUSE,    /* backing off, as a fault */
+	API_RETRY_DATE,	    /* when access returns, or a human says so */
+	API_RETRY_STRIPPED, /* after a move to another model: once, without thinking blocks */
 };
 
 /* What the attempt means to the gates. */

@@ -44,7 +44,7 @@ every_word_of_the_table_has_a_sentence(void **unused)
 		assert_true(api_class_name(i)[0] && api_class_text(i)[0]);
 	for (int i = 0; i <= API_FAULT_NETWORK; i++)
 		assert_true(api_fault_text(i)[0]);
-	for (int i = 0; i <= API_RETRY_DATE; i++)
+	for (int i = 0; i <= API_RETRY_STRIPPED; i++)
 		assert_true(api_retry_text(i)[0]);
 	for (int i = 0; i <= API_EFFECT_MODEL; i++)
 		assert_true(api_effect_text(i)[0]);
