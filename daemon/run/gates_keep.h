@@ -12,10 +12,11 @@
  * goes to the disk, and again when it has ended, just before its end goes
  * there: what fn is handed belongs into the same transaction.
  *
- * Hands over the model's gate and the host's, each only while it is in the dark
- * or has not let anything through since the daemon began; in any other weather
- * it costs two comparisons. The text is that of a gate which has been refused
- * all that is unanswered (gate_foresee): whoever loads it waits.
+ * Hands over the model's gate and the host's, each only while it is dark or held
+ * or has not let anything through since the daemon began, and the key's when it
+ * has changed; in any other weather it costs a few comparisons. The text is that
+ * of a gate which has been refused all that is unanswered (gate_foresee):
+ * whoever loads it waits.
  */
 void gates_save_before_probe(struct gates *gates, const char *model, double now, double wall_offset,
 			     gates_save_fn *fn, void *arg);

@@ -242,9 +242,11 @@ gates_save(struct gates *gates, double now, double wall_offset, gates_save_fn *f
 
 /* In such weather a kill must not make us forget what was refused. */
 static bool
-is_worth_a_write(const struct gate *gate, const struct gate_config *config)
+is_worth_a_write(const struct gate *gate, const struct gate_config *config, double now)
 {
-	return gate->accepted_at <= 0 || gate_is_dark(gate, config);
+	enum gate_weather weather = gate_weather_of(gate, config, now);
+
+	return gate->accepted_at <= 0 || weather == GATE_DARK || weather == GATE_HELD;
 }
 
 void
@@ -255,11 +257,14 @@ gates_save_before_probe(struct gates *gates, const char *name, double now, doubl
 	struct model_gate *model = gates_model(gates, name, now);
 	struct gate gate;
 
-	if (is_worth_a_write(&gates->host, &gates->host_config)) {
+	if (gates->key_dirty)
+		save_one(&keeper, KEY_NAME, &gates->key, gates->key_reason);
+	gates->key_dirty = false;
+	if (is_worth_a_write(&gates->host, &gates->host_config, now)) {
 		gate = foreseen(&gates->host, &gates->host_config, now);
 		save_host(&keeper, gates, &gate);
 	}
-	if (is_worth_a_write(&model->gate, &model->gate_config)) {
+	if (is_worth_a_write(&model->gate, &model->gate_config, now)) {
 		gate = foreseen(&model->gate, &model->gate_config, now);
 		save_model(&keeper, model, &gate);
 	}

@@ -137,6 +137,35 @@ fine_weather_costs_no_write(void **unused)
 	gates_free(gates);
 }
 
+/* What the server asked for, and a closed key, are not forgotten for a second either. */
+static void
+a_hold_is_kept_as_soon_as_it_is_known(void **unused)
+{
+	struct gates *gates = gates_new(config, 1.0);
+	struct saved saved = { 0 };
+	struct answer answer;
+	struct pass pass;
+
+	(void)unused;
+	succeed(gates, MODEL, 10, 1.0);
+	pass = send(gates, MODEL, 3.0);
+	answered(&answer, 429, "rate_limit_error", "slow down");
+	answer.retry_after_s = 30;
+	gates_ended(gates, &pass, &answer, 0, 0, INFINITY, 4.0);
+	gates_save_before_probe(gates, MODEL, 4.0, 1e9, keep, &saved);
+	assert_int_equal(saved.count, 1);
+	pass = send(gates, "claude-haiku-5-5", 4.0);
+	end_with(gates, &pass, 402, "billing_error", 5.0);
+	gates_save_before_probe(gates, "claude-haiku-5-5", 5.0, 1e9, keep, &saved);
+	assert_int_equal(saved.count, 3);
+	gates_free(gates);
+	gates = restart(&saved, 1.0, 1e9 + 5.0);
+	assert_int_equal(row_of(gates, MODEL, 28.9).view.weather, GATE_HELD);
+	assert_int_not_equal(row_of(gates, MODEL, 29.3).view.weather, GATE_HELD);
+	assert_int_equal(row_of(gates, "key", 1e6).view.why, GATE_WHY_BILLING);
+	gates_free(gates);
+}
+
 /* All probes at a host that hangs are one life after another without an answer. */
 static void
 a_host_that_never_answers_gets_dark_over_restarts(void **unused)
@@ -336,6 +365,7 @@ main(void)
 		cmocka_unit_test(a_restart_keeps_the_dark),
 		cmocka_unit_test(a_probe_that_is_out_counts_as_refused),
 		cmocka_unit_test(fine_weather_costs_no_write),
+		cmocka_unit_test(a_hold_is_kept_as_soon_as_it_is_known),
 		cmocka_unit_test(a_host_that_never_answers_gets_dark_over_restarts),
 		cmocka_unit_test(a_restart_keeps_the_key_closed),
 		cmocka_unit_test(the_host_brightens_on_disk_too),
