@@ -94,6 +94,7 @@ answer_style(struct answer *answer, const struct climate *climate, struct dice *
 	answer->unknown = style(climate, "unknown", dice);
 	answer->empty = style(climate, "no-content", dice);
 	answer->refusal = style(climate, "refusal", dice);
+	answer->mistyped = style(climate, "mistyped", dice);
 	if (answer->tool)
 		answer->stop_reason = "tool_use";
 	if (answer->refusal) {
@@ -194,6 +195,26 @@ answer_put_plain(const struct answer *answer, struct script *ret)
 	ret->steps[1] = ret->steps[0] - ret->steps[0] / 2;
 	ret->steps[0] /= 2;
 	ret->count = 2;
+}
+
+int
+answer_status(const struct fault *fault)
+{
+	static const struct {
+		const char *type;
+		int status;
+	} statuses[] = {
+		{ "overloaded_error", 529 },	 { "rate_limit_error", 429 },
+		{ "timeout_error", 504 },	 { "invalid_request_error", 400 },
+		{ "authentication_error", 401 }, { "billing_error", 402 },
+	};
+
+	if (fault->status != 200)
+		return fault->status;
+	for (size_t i = 0; i < ARRAY_LEN(statuses); i++)
+		if (strcmp(statuses[i].type, fault->type) == 0)
+			return statuses[i].status;
+	return 500;
 }
 
 void

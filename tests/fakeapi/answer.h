@@ -17,7 +17,8 @@ struct answer {
 	struct slice text;  /* insides of a JSON string; borrowed or `made` */
 	char *made;	    /* owned; NULL if the text is borrowed */
 	bool thinking, tool, refusal, unknown;
-	bool empty; /* no content at all */
+	bool mistyped; /* to be sent under the wrong content type */
+	bool empty;    /* no content at all */
 	size_t deltas;
 	long input_tokens, output_tokens;
 	const char *stop_reason;
@@ -38,6 +39,9 @@ void answer_clear(struct answer *answer);
 
 /* About how many input tokens the request is. */
 long request_tokens(const struct request *request);
+
+/* The status a plain request gets for an error that a stream gets in an event. */
+int answer_status(const struct fault *fault);
 
 /* As a stream; as one JSON Message, in two steps, so that it can be cut. */
 void answer_put_script(const struct answer *answer, struct script *ret);

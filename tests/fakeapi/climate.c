@@ -31,6 +31,7 @@ static const struct setting settings[] = {
 	{ "refuse",       SET_SPAN,   FIELD(refuse) },
 	{ "drip",         SET_SPAN,   FIELD(drip) },
 	{ "ping",         SET_SPAN,   FIELD(ping) },
+	{ "until",        SET_SPAN,   FIELD(until) },
 	{ "deltas",       SET_NUMBER, FIELD(deltas) },
 	{ "size",         SET_SIZE,   FIELD(size) },
 	{ "retry-after",  SET_NUMBER, FIELD(retry_after) },

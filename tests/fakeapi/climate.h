@@ -36,6 +36,7 @@ struct climate {
 	struct span refuse;	 /* until a refusal is answered */
 	struct span drip;	 /* between two deltas; sets gen when not 0 */
 	struct span ping;	 /* between two pings while nothing else is sent, 0: 1 s */
+	struct span until;	 /* from now, until access returns, as messages say; 0: 2099 */
 	double deltas;		 /* pieces of text, 0: 8 at most */
 	double size;		 /* bytes of text, 0: a few sentences */
 	double retry_after;	 /* seconds, -1: no header (429 by rpm: the true wait) */

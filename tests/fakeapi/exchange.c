@@ -9,6 +9,7 @@
 
 #include <event2/bufferevent.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -129,6 +130,9 @@ exchange_on_timer(evutil_socket_t fd, short what, void *arg)
 	case WAIT_CUT:
 		exchange_break(x, OUTCOME_CUT, exchange_is(x, KIND_CUT_RESET));
 		break;
+	case WAIT_ODD:
+		odd_next(x);
+		break;
 	case WAIT_HOLD:
 	case WAIT_EVER:
 		break;
@@ -174,6 +178,35 @@ exchange_apply_markers(struct exchange *x)
 	return true;
 }
 
+/* The table's words with what only this request knows: its credential, and the date. */
+static void
+exchange_fill_in(struct exchange *x)
+{
+	const struct fault *fault = x->verdict.fault;
+	size_t used = 0;
+
+	if (!fault || !fault->message || !strchr(fault->message, '{'))
+		return;
+	for (const char *at = fault->message; *at && used < sizeof(x->words) - 1;) {
+		char *to = x->words + used;
+		size_t room = sizeof(x->words) - used;
+
+		if (strncmp(at, "{key}", 5) == 0) {
+			snprintf(to, room, "%s", intake_credential(x->req));
+			at += 5;
+		} else if (strncmp(at, "{date}", 6) == 0) {
+			intake_date(x->climate.until.median, to, room);
+			at += 6;
+		} else {
+			snprintf(to, room, "%c", *at++);
+		}
+		used += strlen(to);
+	}
+	x->own_fault = *fault;
+	x->own_fault.message = x->words;
+	x->verdict.fault = &x->own_fault;
+}
+
 /* Chance that does not depend on who came first: the job's own dice, thrown anew each attempt. */
 static struct dice
 exchange_dice(const struct exchange *x, uint64_t attempt)
@@ -203,6 +236,7 @@ exchange_judge(struct exchange *x)
 			       (double)request_tokens(&x->request), &x->verdict);
 	else
 		weather_decide_free(&x->climate, &dice, &x->verdict);
+	exchange_fill_in(x);
 	x->ttfb = dice_span(&job, &x->climate.ttfb);
 	x->gen = dice_span(&job, &x->climate.gen);
 	if (!x->request.stream) {
@@ -210,6 +244,14 @@ exchange_judge(struct exchange *x)
 		x->gen = 0;
 	}
 	x->entry->cause = x->verdict.cause;
+}
+
+/* Refusals that end the connection, which must not happen in a callback of evhttp. */
+static bool
+exchange_breaks(enum fault_kind kind)
+{
+	return kind == KIND_RESET || kind == KIND_CLOSE ||
+	       (kind >= KIND_LONG_LINE && kind <= KIND_INTERIMS);
 }
 
 static void
@@ -223,7 +265,7 @@ exchange_refused(struct exchange *x)
 	ledger_refused(&server->ledger, x->entry, fault, server_weather(server));
 	if (fault->kind == KIND_HANG)
 		exchange_wait(x, WAIT_EVER, -1);
-	else if (delay > 0 || fault->kind == KIND_RESET || fault->kind == KIND_CLOSE)
+	else if (delay > 0 || exchange_breaks(fault->kind))
 		exchange_wait(x, WAIT_REFUSE, delay);
 	else
 		play_refuse(x);

@@ -7,6 +7,7 @@
 #include <event2/keyvalq_struct.h>
 #include <json-c/json.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -15,6 +16,30 @@
 #include "tests/fakeapi/answer.h"
 
 #define BODY_MAX (32u * 1024 * 1024)
+
+const char *
+intake_credential(struct evhttp_request *req)
+{
+	const struct evkeyvalq *headers = evhttp_request_get_input_headers(req);
+	const char *key = evhttp_find_header(headers, "x-api-key");
+	const char *bearer = evhttp_find_header(headers, "authorization");
+
+	if (!key && bearer && strncasecmp(bearer, "Bearer ", 7) == 0)
+		key = bearer + 7;
+	return key ? key : "nothing";
+}
+
+void
+intake_date(double in_s, char *ret, size_t size)
+{
+	time_t at = time(NULL) + (time_t)ceil(in_s) + 1;
+	struct tm tm;
+
+	if (in_s > 0 && gmtime_r(&at, &tm))
+		strftime(ret, size, "%Y-%m-%d at %H:%M:%S", &tm);
+	else
+		snprintf(ret, size, "2099-01-01 at 00:00");
+}
 
 static bool
 key_matches(const struct server *server, const struct evkeyvalq *headers)
@@ -155,10 +180,11 @@ reply_headers_put(struct server *server, struct evhttp_request *req, const struc
 		  const char *content_type)
 {
 	struct evkeyvalq *headers = evhttp_request_get_output_headers(req);
+	bool echo = verdict->fault && verdict->fault->kind == KIND_ECHO_ID;
 	char value[32];
 
 	request_id_put(entry->seq, value);
-	evhttp_add_header(headers, "request-id", value);
+	evhttp_add_header(headers, "request-id", echo ? intake_credential(req) : value);
 	evhttp_add_header(headers, "content-type", content_type);
 	evhttp_add_header(headers, "anthropic-organization-id", "org_fake");
 	put_rates(server, req, &entry->model->place);

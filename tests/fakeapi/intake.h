@@ -15,6 +15,12 @@ bool intake_refuses(const struct server *server, struct evhttp_request *req,
 /* Keep headers and body if the program was asked to; credentials are blanked. */
 void intake_note(struct server *server, struct evhttp_request *req, struct entry *entry);
 
+/* The key that came, however it came; "nothing" if none did. */
+const char *intake_credential(struct evhttp_request *req);
+
+/* When access returns, so many real seconds from now; far away if that is 0. */
+void intake_date(double in_s, char *ret, size_t size);
+
 /* request-id, rate limit, retry-after and the like, into the answer's headers. */
 void reply_headers_put(struct server *server, struct evhttp_request *req, const struct entry *entry,
 		       const struct climate *climate, const struct verdict *verdict,

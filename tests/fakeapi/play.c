@@ -14,7 +14,7 @@ play_ping_seconds(const struct exchange *x)
 	return x->climate.ping.median > 0 ? x->climate.ping.median : 1.0;
 }
 
-static void
+void
 play_put_headers(struct exchange *x, int status, const char *content_type)
 {
 	x->entry->status = status;
@@ -34,6 +34,8 @@ play_reply(struct exchange *x, int status, const char *content_type, struct evbu
 static const char *
 play_type(const struct exchange *x)
 {
+	if (x->mistyped)
+		return "text/plain";
 	return x->request.stream ? "text/event-stream; charset=utf-8" : "application/json";
 }
 
@@ -47,6 +49,8 @@ play_refuse(struct exchange *x)
 		exchange_break(x, OUTCOME_CUT, fault->kind == KIND_RESET);
 		return;
 	}
+	if (odd_refuse(x))
+		return;
 	body = evbuffer_new();
 	if (fault->kind == KIND_HTML) {
 		answer_put_html(fault, body);
@@ -58,7 +62,7 @@ play_refuse(struct exchange *x)
 		play_reply(x, 200, play_type(x), body);
 	} else {
 		answer_put_error(fault, x->entry->seq, false, body);
-		play_reply(x, fault->status == 200 ? 529 : fault->status, "application/json", body);
+		play_reply(x, answer_status(fault), "application/json", body);
 	}
 	evbuffer_free(body);
 }
@@ -74,7 +78,8 @@ play_build(struct exchange *x)
 
 	answer_init(&answer, &x->request, &x->climate, x->entry->seq, &dice,
 		    exchange_is(x, KIND_BAD_UTF8));
-	if (x->request.stream)
+	x->mistyped = answer.mistyped;
+	if (x->request.stream && !exchange_is(x, KIND_UNSTREAMED))
 		answer_put_script(&answer, &x->script);
 	else
 		answer_put_plain(&answer, &x->script);
@@ -109,6 +114,8 @@ play_substitute(struct exchange *x)
 		evbuffer_drain(body, len);
 		evbuffer_add_printf(body, "{\"object\":\"chat.completion\",\"choices\":[]}");
 		type = "application/json";
+	} else if (exchange_is(x, KIND_UNSTREAMED)) {
+		type = "application/json";
 	} else {
 		return false;
 	}
@@ -134,6 +141,7 @@ static void
 play_go_wrong(struct exchange *x, struct evbuffer *out)
 {
 	switch (x->verdict.fault->kind) {
+	case KIND_ERROR_START:
 	case KIND_ERROR_MID:
 		answer_put_error(x->verdict.fault, x->entry->seq, true, out);
 		play_send(x, out);
@@ -198,6 +206,8 @@ play_stop(const struct exchange *x)
 	switch (x->verdict.fault->kind) {
 	case KIND_SILENT:
 		return 0;
+	case KIND_ERROR_START:
+		return 1;
 	case KIND_ERROR_MID:
 	case KIND_CUT:
 	case KIND_CUT_RESET:
@@ -214,7 +224,7 @@ play_stop(const struct exchange *x)
 static bool
 play_plain_fault(struct exchange *x)
 {
-	if (exchange_is(x, KIND_ERROR_MID)) {
+	if (exchange_is(x, KIND_ERROR_MID) || exchange_is(x, KIND_ERROR_START)) {
 		play_refuse(x);
 		return true;
 	}

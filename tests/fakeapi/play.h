@@ -18,6 +18,7 @@ enum wait {
 	WAIT_EVER,   /* nothing any more */
 	WAIT_PINGS,  /* pings for ever */
 	WAIT_CUT,    /* the bytes are out, now the end of file */
+	WAIT_ODD,    /* the next piece of an odd answer */
 };
 
 struct exchange {
@@ -29,14 +30,16 @@ struct exchange {
 	struct request request;		/* points into the body until the answer is built */
 	struct climate climate;
 	struct verdict verdict;
-	struct fault own_fault; /* of a check; the verdict may point here */
+	struct fault
+	    own_fault;	  /* of a check, or with words of its own; the verdict may point here */
+	char words[2048]; /* of own_fault, where the table's had to be filled in */
 	struct script script;
 	enum endpoint endpoint;
 	enum wait wait;
 	size_t step, stop;    /* next step, and the one before which it ends */
 	double due, interval; /* of the next step; weather seconds */
 	double ttfb, gen;     /* weather seconds */
-	bool armed;
+	bool armed, mistyped;
 	LIST_ENTRY(exchange) link;
 };
 
@@ -55,6 +58,14 @@ void exchange_break(struct exchange *x, enum outcome outcome, bool abort);
 
 /* Answer with the verdict's fault; the exchange may be gone afterwards, as after all of these. */
 void play_refuse(struct exchange *x);
+
+/* Status and headers are known: note them. The evhttp headers are put. */
+void play_put_headers(struct exchange *x, int status, const char *content_type);
+
+/* odd.c: answers in pieces, and answers that no HTTP server should give. True if the verdict is
+ * one of them: then it is on its way. odd_next: the next piece is due. */
+bool odd_refuse(struct exchange *x);
+void odd_next(struct exchange *x);
 
 /* The first byte is due; the next step is; a ping is. */
 void play_open(struct exchange *x);

@@ -3,9 +3,11 @@
 
 usage: OUT=out python3 tests/fakeapi/selftest.py [-v] [NAME...]
 """
+import calendar
 import http.client
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -110,7 +112,7 @@ class Fake:
         data = body(text, stream=stream).encode()
         sock = socket.create_connection(("127.0.0.1", self.port), 20)
         sock.sendall(b"POST /v1/messages HTTP/1.1\r\nHost: x\r\nanthropic-version: 2023-06-01\r\n"
-                     b"Content-Length: %d\r\n\r\n%s" % (len(data), data))
+                     b"Connection: close\r\nContent-Length: %d\r\n\r\n%s" % (len(data), data))
         got, reset = b"", False
         try:
             while chunk := sock.recv(65536):
@@ -321,6 +323,90 @@ class Faults(unittest.TestCase):
             self.assertNotIn("content", json.loads(fake.post("[fake:foreign]")[2]))
             self.assertEqual(fake.post("[fake:error-mid]")[0], 529)
             self.assertEqual(fake.get("/_stats")["completed"], 0)
+
+    def test_every_refusal_answers(self):
+        """Whatever /_faults lists is in the README, and ends, but for what says that it does not."""
+        with Fake("size=4K drip=1") as fake:
+            names = fake.ask("GET", "/_faults")[2].decode().split()
+            with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "README.md")) as manual:
+                told = set(re.findall(r"`([^`]+)`", manual.read()))
+            for name in names:
+                which, _, place = name.rpartition("-")
+                self.assertTrue(name in told or (place in ("first", "start", "mid") and which in told), name)
+                if name in ("hang", "silent", "stall", "freeze", "500-endless", "1xx-endless"):
+                    continue
+                for stream in (False, True):
+                    fake.raw("[fake:%s]" % name, stream)
+            self.assertEqual(fake.get("/_stats")["open"], 0)
+            self.assertGreater(len(names), 100)
+
+    def test_errors_in_events(self):
+        types = {"error": "overloaded_error", "api-error": "api_error", "rate": "rate_limit_error",
+                 "timeout": "timeout_error", "invalid": "invalid_request_error", "auth": "authentication_error",
+                 "billing": "billing_error", "new-error": "brand_new_error", "echo": "api_error"}
+        statuses = [529, 500, 429, 504, 400, 401, 402, 500, 500]
+        with Fake() as fake:
+            for (which, kind), status in zip(types.items(), statuses):
+                for place, opened, said in (("first", False, False), ("start", True, False), ("mid", True, True)):
+                    name = "[fake:%s-%s]" % (which, place)
+                    found = events(fake.post(name, stream=True)[2])
+                    self.assertEqual((found[-1][0], found[-1][1]["error"]["type"]), ("error", kind))
+                    self.assertEqual(found[0][0] == "message_start", opened)
+                    self.assertEqual("content_block_delta" in [event for event, _ in found], said)
+                    self.assertEqual(fake.post(name)[0], status)
+
+    def test_odd_answers(self):
+        with Fake("", "--key", "sk-secret") as fake:
+            good = {**VERSION, "authorization": "Bearer sk-secret"}
+
+            def ask(words, **more):
+                return fake.post("[fake:%s]" % words, good, **more)
+            self.assertGreater(len(ask("500-huge")[2]), 4 << 20)
+            self.assertIn("huge", json.loads(ask("400-huge size=10K")[2])["error"]["message"])
+            self.assertEqual(json.loads(ask("500-slow drip=1")[2])["error"]["type"], "api_error")
+            self.assertEqual(ask("204")[::2], (204, b""))
+            status, headers, _ = ask("307")
+            self.assertEqual((status, headers["location"]), (307, "/v1/messages?again"))
+            with self.assertRaises(UnicodeDecodeError):
+                ask("400-utf8")[2].decode()
+            for name in ("401-echo", "400-echo", "500-echo", "502-echo", "usage-echo", "echo-mid"):
+                self.assertIn(b"sk-secret", ask(name)[2])
+            self.assertEqual(ask("id-echo")[1]["request-id"], "sk-secret")
+            self.assertNotIn(b"sk-secret", fake.ask("GET", "/_log", headers=good)[2])
+            status, headers, answer = ask("mistyped", stream=True)
+            self.assertEqual((status, headers["content-type"]), (200, "text/plain"))
+            assemble(events(answer))
+            self.assertEqual(json.loads(ask("unstreamed", stream=True)[2])["type"], "message")
+
+    def test_answers_that_are_not_http(self):
+        with Fake() as fake:
+            self.assertIn(b"x" * (200 << 10), fake.raw("[fake:long-header]")[0])
+            self.assertNotIn(b"HTTP/1.1 ", fake.raw("[fake:garbage]")[0])
+            self.assertEqual(fake.raw("[fake:two-lengths]")[0].count(b"content-length"), 2)
+            got = fake.raw("[fake:1xx]")[0]
+            self.assertEqual((got.count(b"HTTP/1.1 103"), got.count(b"HTTP/1.1 529")), (1000, 1))
+            self.assertGreater(fake.raw("[fake:500-headers]")[0].count(b"x-filling-"), 999)
+            for name in ("500-endless", "1xx-endless"):
+                data = body("[fake:%s drip=1]" % name).encode()
+                sock = socket.create_connection(("127.0.0.1", fake.port), 20)
+                sock.sendall(b"POST /v1/messages HTTP/1.1\r\nHost: x\r\nanthropic-version: 2023-06-01\r\n"
+                             b"Content-Length: %d\r\n\r\n%s" % (len(data), data))
+                got = 0
+                while got < 4096:
+                    chunk = sock.recv(65536)
+                    self.assertTrue(chunk)
+                    got += len(chunk)
+                sock.close()
+            fake.wait("open=0")
+
+    def test_dates(self):
+        with Fake() as fake:
+            def date(words):
+                message = json.loads(fake.post("[fake:%s]" % words)[2])["error"]["message"]
+                return message[message.index(" on ") + 4:]
+            self.assertEqual(date("usage"), "2099-01-01 at 00:00 UTC.")
+            soon = calendar.timegm(time.strptime(date("spend until=30s"), "%Y-%m-%d at %H:%M:%S UTC."))
+            self.assertTrue(29 <= soon - time.time() <= 32)
 
     def test_streams_that_go_silent(self):
         with Fake() as fake:
