@@ -20,7 +20,13 @@
 #define TEXT_TOKEN_BYTES 4
 
 static const char *const names[] = {
-#define X(KEY, spelled) [BODY_##KEY] = spelled,
+#define X(KEY, spelled, once) [BODY_##KEY] = spelled,
+	BODY_KEYS(X)
+#undef X
+};
+
+static const bool only_once[] = {
+#define X(KEY, spelled, once) [BODY_##KEY] = once,
 	BODY_KEYS(X)
 #undef X
 };
@@ -70,23 +76,25 @@ complain(struct body_scan *scan, const char *fmt, ...)
 	va_end(args);
 }
 
-/* A key that only means a wanted one: another parser would read it as such. */
-static void
-check_escaped_key(struct body_scan *scan, const struct json_node *node)
+/* The wanted key that this one only means: another parser would read it as
+ * such. BODY_KEY_COUNT if none. */
+static enum body_key
+find_escaped_key(struct body_scan *scan, const struct json_node *node)
 {
 	const uint8_t *quoted = (const uint8_t *)node->key - 1;
 	char word[256];
 
 	if (json_decode(quoted, node->key_len + 2, word, sizeof(word)) == SIZE_MAX)
-		return;
+		return BODY_KEY_COUNT;
 	/* Up to a NUL, where a parser in C would stop. */
 	enum body_key key = find_key(word, strlen(word));
 
-	if (key != BODY_KEY_COUNT)
+	if (key != BODY_KEY_COUNT && only_once[key])
 		complain(scan,
 			 "the key at byte %zu means \"%s\" but is spelled with escapes; "
 			 "write it plainly",
 			 (size_t)(quoted - scan->buf), names[key]);
+	return key;
 }
 
 static bool
@@ -135,23 +143,36 @@ take_max_tokens(struct body_scan *scan, const struct json_node *node)
 			 node->offset);
 }
 
+/* Not null: the API is asked for something that it keeps for one model. */
+static void
+take_state(struct body_scan *scan, enum body_key key)
+{
+	if (key == BODY_CONTAINER)
+		scan->facts->state = "container";
+	else if (key == BODY_THREAD)
+		scan->facts->state = "message thread";
+	else if (key == BODY_FALLBACK_CREDIT)
+		scan->facts->state = "fallback credit";
+}
+
 /* A top-level value has ended. */
 static void
 take_member(struct body_scan *scan, const struct json_node *node)
 {
-	enum body_key key = find_key(node->key, node->key_len);
+	enum body_key key =
+	    node->key_escaped ? find_escaped_key(scan, node) : find_key(node->key, node->key_len);
 	size_t key_at = (size_t)((const uint8_t *)node->key - 1 - scan->buf);
 
-	if (node->key_escaped)
-		check_escaped_key(scan, node);
 	if (key == BODY_KEY_COUNT)
 		return;
 	struct body_span *span = &scan->facts->at[key];
 
-	if (span->len > 0)
+	if (span->len > 0 && only_once[key])
 		complain(scan, "\"%s\" appears twice, at bytes %zu and %zu; say it once",
 			 names[key], span->key, key_at);
 	*span = (struct body_span){ key_at, node->offset, node->len };
+	if (node->kind != JSON_NULL)
+		take_state(scan, key);
 	if (key == BODY_MODEL)
 		take_model(scan, node);
 	else if (key == BODY_MAX_TOKENS)
@@ -165,7 +186,7 @@ take_member(struct body_scan *scan, const struct json_node *node)
 			 node->offset);
 }
 
-/* A member of thinking, tool_choice or output_config has ended. */
+/* A member of thinking, tool_choice, output_config or diagnostics has ended. */
 static void
 take_option(struct body_scan *scan, const struct json_node *node)
 {
@@ -183,6 +204,9 @@ take_option(struct body_scan *scan, const struct json_node *node)
 	else if (scan->inside == BODY_OUTPUT_CONFIG && json_key_is(node, "format") &&
 		 node->kind == JSON_OBJECT)
 		facts->format = (struct body_span){ 0, node->offset, node->len };
+	else if (scan->inside == BODY_DIAGNOSTICS && json_key_is(node, "previous_message_id") &&
+		 node->kind != JSON_NULL)
+		facts->state = "diagnostics of an earlier message";
 }
 
 static void
@@ -218,6 +242,7 @@ body_on_enter(const struct json_node *node, void *arg)
 	case BODY_THINKING:
 	case BODY_TOOL_CHOICE:
 	case BODY_OUTPUT_CONFIG:
+	case BODY_DIAGNOSTICS:
 		return node->kind == JSON_OBJECT;
 	default:
 		return false;

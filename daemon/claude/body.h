@@ -16,23 +16,26 @@
 #include <stdint.h>
 
 /* clang-format off */
-/*	  KEY             spelled */
+/*	  KEY              spelled                   once: twice, or spelled with escapes, is refused */
 #define BODY_KEYS(X)                                                                               \
-	X(MODEL,          "model")                                                                 \
-	X(MAX_TOKENS,     "max_tokens")                                                            \
-	X(STREAM,         "stream")                                                                \
-	X(TEMPERATURE,    "temperature")                                                           \
-	X(TOP_P,          "top_p")                                                                 \
-	X(TOP_K,          "top_k")                                                                 \
-	X(THINKING,       "thinking")                                                              \
-	X(TOOL_CHOICE,    "tool_choice")                                                           \
-	X(TOOLS,          "tools")                                                                 \
-	X(OUTPUT_CONFIG,  "output_config")                                                         \
-	X(SPEED,          "speed")                                                                 \
-	X(CONTAINER,      "container")                                                             \
-	X(METADATA,       "metadata")                                                              \
-	X(MESSAGES,       "messages")                                                              \
-	X(SYSTEM,         "system")
+	X(MODEL,           "model",                  true)                                         \
+	X(MAX_TOKENS,      "max_tokens",             true)                                         \
+	X(STREAM,          "stream",                 true)                                         \
+	X(TEMPERATURE,     "temperature",            true)                                         \
+	X(TOP_P,           "top_p",                  true)                                         \
+	X(TOP_K,           "top_k",                  true)                                         \
+	X(THINKING,        "thinking",               true)                                         \
+	X(TOOL_CHOICE,     "tool_choice",            true)                                         \
+	X(TOOLS,           "tools",                  true)                                         \
+	X(OUTPUT_CONFIG,   "output_config",          true)                                         \
+	X(SPEED,           "speed",                  true)                                         \
+	X(CONTAINER,       "container",              true)                                         \
+	X(METADATA,        "metadata",               true)                                         \
+	X(MESSAGES,        "messages",               true)                                         \
+	X(SYSTEM,          "system",                 true)                                         \
+	X(THREAD,          "thread",                 false)                                        \
+	X(FALLBACK_CREDIT, "fallback_credit_token",  false)                                        \
+	X(DIAGNOSTICS,     "diagnostics",            false)
 /* clang-format on */
 
 #define BODY_KEY_ENUM(KEY, ...) BODY_##KEY,
@@ -60,14 +63,17 @@ struct body_facts {
 	char tool_choice[16];	  /* .type: auto, any, tool, none; "" if absent */
 	char effort[16];	  /* output_config.effort; "" if absent */
 	struct body_span format;  /* output_config.format: structured output; key unused */
+	const char *state;	  /* what it uses that the API keeps for its model, for people:
+				   * "container", "message thread", ... Static; NULL: nothing */
 	size_t blob_count;	  /* long strings without a space: images, documents */
 	size_t blob_bytes;
 };
 
 /* What is known of the body. FOREBAY_ERR_INVALID_BODY for invalid JSON, a key
- * above twice or spelled with escapes, a value of the wrong kind, no messages,
- * no model; why is then a sentence that says what, where and what would be
- * right. Size is the caller's to limit. */
+ * above twice or spelled with escapes where that is refused, a value of the
+ * wrong kind, no messages, no model; why is then a sentence that says what,
+ * where and what would be right. Of the other keys the last one counts, spelled
+ * in any way. Size is the caller's to limit. */
 MUST_CHECK enum forebay_err body_scan(const uint8_t *buf, size_t len, struct body_facts *ret,
 				      char *why, size_t why_len);
 
@@ -99,9 +105,18 @@ MUST_CHECK enum forebay_err body_edits_set_bool(struct body_edits *edits, enum b
 /* json must be one valid JSON value. */
 MUST_CHECK enum forebay_err body_edits_set_raw(struct body_edits *edits, enum body_key key,
 					       const void *json, size_t len);
+/* The same; takes ownership of json, which has a terminator. NULL: NO_MEMORY. */
+MUST_CHECK enum forebay_err body_edits_take(struct body_edits *edits, enum body_key key,
+					    char *json);
+/* Change members of the object at key (see rewrite.h); without any left, drop
+ * it. Counts from the body as it came, not from an earlier edit of key. */
+struct rewrite_member;
+MUST_CHECK enum forebay_err
+body_edits_set_members(struct body_edits *edits, enum body_key key, const struct body_facts *facts,
+		       const uint8_t *buf, const struct rewrite_member *changes, size_t count);
 /* Drop the member if it is there. messages cannot be removed. */
 void body_edits_remove(struct body_edits *edits, enum body_key key);
-/* Drop output_config.effort and keep a structured format beside it. */
+/* Drop output_config.effort and keep what stands beside it. */
 MUST_CHECK enum forebay_err body_edits_remove_effort(struct body_edits *edits,
 						     const struct body_facts *facts,
 						     const uint8_t *buf);

@@ -3,6 +3,7 @@
  * reader that yields the result piece by piece; declared in body.h.
  */
 #include "daemon/claude/body.h"
+#include "daemon/claude/rewrite.h"
 
 #include "protocol/jsonput.h"
 
@@ -13,7 +14,7 @@
 
 /* As it is inserted: the key in quotes and its colon. */
 static const char *const labels[] = {
-#define X(KEY, spelled) [BODY_##KEY] = "\"" spelled "\":",
+#define X(KEY, spelled, once) [BODY_##KEY] = "\"" spelled "\":",
 	BODY_KEYS(X)
 #undef X
 };
@@ -40,6 +41,12 @@ body_edits_set_raw(struct body_edits *edits, enum body_key key, const void *json
 		value[len] = '\0';
 	}
 	return set(edits, key, value);
+}
+
+enum forebay_err
+body_edits_take(struct body_edits *edits, enum body_key key, char *json)
+{
+	return set(edits, key, json);
 }
 
 enum forebay_err
@@ -79,20 +86,33 @@ body_edits_remove(struct body_edits *edits, enum body_key key)
 }
 
 enum forebay_err
+body_edits_set_members(struct body_edits *edits, enum body_key key, const struct body_facts *facts,
+		       const uint8_t *buf, const struct rewrite_member *changes, size_t count)
+{
+	const struct body_span *span = &facts->at[key];
+	enum forebay_err err;
+	char *json;
+
+	if (span->len == 0 || buf[span->offset] != '{') {
+		body_edits_remove(edits, key);
+		return FOREBAY_ERR_OK;
+	}
+	err = rewrite_members(buf + span->offset, span->len, changes, count, &json);
+	if (err)
+		return err;
+	if (json)
+		return set(edits, key, json);
+	body_edits_remove(edits, key);
+	return FOREBAY_ERR_OK;
+}
+
+enum forebay_err
 body_edits_remove_effort(struct body_edits *edits, const struct body_facts *facts,
 			 const uint8_t *buf)
 {
-	struct jsonput put = { 0 };
-	size_t len;
+	static const struct rewrite_member change = { "effort", NULL };
 
-	if (facts->format.len == 0) {
-		body_edits_remove(edits, BODY_OUTPUT_CONFIG);
-		return FOREBAY_ERR_OK;
-	}
-	jsonput_object(&put);
-	jsonput_member_raw(&put, "format", buf + facts->format.offset, facts->format.len);
-	jsonput_end(&put);
-	return set(edits, BODY_OUTPUT_CONFIG, jsonput_take(&put, &len));
+	return body_edits_set_members(edits, BODY_OUTPUT_CONFIG, facts, buf, &change, 1);
 }
 
 bool
