@@ -26,7 +26,7 @@
  * is taken to have its own. What is not known to be refused is allowed. */
 static const struct model rows[] = {
 	{ .id = "claude-fable-5-2", .bucket = "fable-5-2", LARGE,
-	  .thinking = ALWAYS, .effort = FIVE, ACTIVE },
+	  .thinking = ALWAYS, .effort = FIVE, .fast = MODEL_FAST_OPEN, ACTIVE },
 	{ .id = "claude-mythos-5-2", .bucket = "mythos-5-2", LARGE,
 	  .thinking = ALWAYS, .effort = FIVE, GATED },
 	{ .id = "claude-fable-5-1", .bucket = "fable-5-1", LARGE,
@@ -34,19 +34,22 @@ static const struct model rows[] = {
 	{ .id = "claude-mythos-5-1", .bucket = "mythos-5-1", LARGE,
 	  .thinking = ALWAYS, .effort = FIVE, GATED },
 	{ .id = "claude-opus-5-5", .bucket = "opus-5-5", LARGE,
-	  .thinking = ALWAYS, .effort = FIVE, ACTIVE },
+	  .thinking = ALWAYS, .effort = FIVE, .fast = MODEL_FAST_OPEN, ACTIVE },
 	{ .id = "claude-sonnet-5-5", .bucket = "sonnet-5-5", LARGE,
-	  .thinking = ALWAYS | MODEL_BETWEEN_TOOLS, .effort = FIVE, ACTIVE },
+	  .thinking = ALWAYS | MODEL_BETWEEN_TOOLS, .effort = FIVE, .quiet_to_high = true, ACTIVE },
 	{ .id = "claude-haiku-5-5", .bucket = "haiku-5-5", LARGE,
-	  .thinking = ALWAYS | MODEL_DISABLED, .effort = FIVE, .forced_tools = true, ACTIVE },
+	  .thinking = ALWAYS | MODEL_DISABLED, .effort = FIVE, .quiet_to_high = true,
+	  .forced_tools = true, ACTIVE },
 	{ .id = "claude-fable-5", .bucket = "fable-5", LARGE,
 	  .thinking = ALWAYS, .effort = FIVE, .forced_tools = true, ACTIVE },
 	{ .id = "claude-mythos-5", .bucket = "mythos-5", LARGE,
 	  .thinking = ALWAYS, .effort = FIVE, .forced_tools = true, GATED },
 	{ .id = "claude-opus-5", .bucket = "opus-5", LARGE,
-	  .thinking = ALWAYS | MODEL_DISABLED, .effort = FIVE, .forced_tools = true, ACTIVE },
+	  .thinking = ALWAYS | MODEL_DISABLED, .effort = FIVE, .quiet_to_high = true,
+	  .fast = MODEL_FAST_PREVIEW, .forced_tools = true, ACTIVE },
 	{ .id = "claude-sonnet-5", .bucket = "sonnet-5", LARGE,
 	  .thinking = ALWAYS | MODEL_DISABLED, .effort = FIVE, .forced_tools = true, ACTIVE },
+	/* Its fast mode is being withdrawn: no request is moved to it. */
 	{ .id = "claude-opus-4-8", .bucket = "opus-4", LARGE,
 	  .thinking = MODEL_ADAPTIVE | MODEL_DISABLED, .effort = FIVE, .forced_tools = true, ACTIVE },
 	{ .id = "claude-opus-4-7", .bucket = "opus-4", LARGE,
@@ -102,6 +105,12 @@ struct word {
 	unsigned bit;
 };
 
+static const struct word efforts[] = {
+	{ "low", MODEL_EFFORT_LOW },   { "medium", MODEL_EFFORT_MEDIUM },
+	{ "high", MODEL_EFFORT_HIGH }, { "xhigh", MODEL_EFFORT_XHIGH },
+	{ "max", MODEL_EFFORT_MAX },
+};
+
 static unsigned
 find_word(const struct word *words, size_t count, const char *word)
 {
@@ -114,13 +123,16 @@ find_word(const struct word *words, size_t count, const char *word)
 unsigned
 models_effort(const char *word)
 {
-	static const struct word words[] = {
-		{ "low", MODEL_EFFORT_LOW },   { "medium", MODEL_EFFORT_MEDIUM },
-		{ "high", MODEL_EFFORT_HIGH }, { "xhigh", MODEL_EFFORT_XHIGH },
-		{ "max", MODEL_EFFORT_MAX },
-	};
+	return find_word(efforts, ARRAY_LEN(efforts), word);
+}
 
-	return find_word(words, ARRAY_LEN(words), word);
+const char *
+models_effort_word(unsigned effort)
+{
+	for (size_t i = ARRAY_LEN(efforts); i > 0; i--)
+		if (efforts[i - 1].bit & effort)
+			return efforts[i - 1].word;
+	return NULL;
 }
 
 unsigned

@@ -20,6 +20,7 @@ enum model_thinking {
 	MODEL_THINKS = 1 << 4, /* thinks when the request does not say */
 };
 
+/* In rising order. */
 enum model_effort {
 	MODEL_EFFORT_LOW = 1 << 0,
 	MODEL_EFFORT_MEDIUM = 1 << 1,
@@ -28,14 +29,23 @@ enum model_effort {
 	MODEL_EFFORT_MAX = 1 << 4,
 };
 
+/* speed "fast". */
+enum model_fast {
+	MODEL_FAST_NONE,
+	MODEL_FAST_PREVIEW, /* with a beta header only */
+	MODEL_FAST_OPEN,
+};
+
 struct model {
 	const char *id;
-	const char *alias;     /* NULL if none */
-	const char *bucket;    /* models with the same word share a rate limit */
-	int64_t context;       /* tokens, input and output together */
-	int64_t max_output;    /* tokens */
-	unsigned thinking;     /* of enum model_thinking */
-	unsigned effort;       /* of enum model_effort; 0: not supported */
+	const char *alias;  /* NULL if none */
+	const char *bucket; /* models with the same word share a rate limit */
+	int64_t context;    /* tokens, input and output together */
+	int64_t max_output; /* tokens */
+	unsigned thinking;  /* of enum model_thinking */
+	unsigned effort;    /* of enum model_effort; 0: not supported */
+	bool quiet_to_high; /* thinking disabled, between_tools: effort up to high only */
+	enum model_fast fast;
 	bool forced_tools;     /* tool_choice any, tool */
 	bool prefill;	       /* a last message of the assistant */
 	bool sampling;	       /* temperature, top_p, top_k */
@@ -55,5 +65,8 @@ const char *models_bucket(const char *name);
 /* "high" -> MODEL_EFFORT_HIGH, "adaptive" -> MODEL_ADAPTIVE; 0 for other words. */
 unsigned models_effort(const char *word);
 unsigned models_thinking(const char *word);
+
+/* MODEL_EFFORT_HIGH -> "high"; of several bits, the highest. NULL for 0. */
+const char *models_effort_word(unsigned effort);
 
 #endif
