@@ -24,8 +24,10 @@ struct adapt_wishes {
 /* Why target cannot take this request without a change of meaning: a short
  * static phrase for people ("forced tool_choice", "prefill", "structured
  * output", "context too small", "container", ...), or NULL: it can. A target
- * that the table does not know is assumed capable. input_tokens: the estimate
- * of the body. */
+ * that the table does not know is assumed capable, but what the API keeps for
+ * one model (a container, ...) and what the version refuses for all of them
+ * (sampling) is refused for it as well. NULL, too, for the model that the body
+ * itself names, under any of its names. input_tokens: the estimate of the body. */
 const char *adapt_refusal(const struct body_facts *facts, int64_t input_tokens, const char *target,
 			  const struct adapt_wishes *wishes);
 
