@@ -39,7 +39,7 @@ UNIT_TESTS  = $(call tests_of,tests/unit,test_)
 FUZZ_REPLAY = $(call tests_of,tests/fuzz,fuzz_)
 BENCHES     = $(call tests_of,tests/bench,bench_)
 
-.PHONY: all run check check-long bench lint format deps install uninstall fuzz clean help FORCE
+.PHONY: all run check check-long bench bench-storm lint format deps install uninstall fuzz clean help FORCE
 .DEFAULT_GOAL := all
 
 all: $(OUT)/forebayd $(OUT)/forebay $(OUT)/libforebay.so $(OUT)/libforebay.a $(OUT)/fakeapi ## build the daemon, the command, the library and the fake API
@@ -62,6 +62,10 @@ check-long: deps ## the long forms: 500 kills, 60 s a fuzzer, sanitizers
 bench: deps ## measure, each figure beside its baseline
 	@$(MAKE) --no-print-directory -j$$(nproc) all benches
 	@OUT=$(OUT) $(PYTHON) tests/bench/run.py $(BENCH)
+
+bench-storm: deps ## forebayd in the simulator's weather, beside what users have today: 25 minutes (STORM=--quick: 20 s)
+	@$(MAKE) --no-print-directory -j$$(nproc) all
+	@OUT=$(OUT) $(PYTHON) tests/bench/storm.py $(STORM)
 
 tests: $(UNIT_TESTS) $(FUZZ_REPLAY) $(OUT)/libgate-sim.so
 benches: $(BENCHES)

@@ -52,15 +52,16 @@ def ablate(over):
 RHO, PAUSE = gate.rho, gate.PAUSE
 
 
-def play(policy, scen, seed, rate, over=None, n=N, daemons=1):
+def play(policy, scen, seed, rate, over=None, n=N, daemons=1, world=(Api, Source)):
     clock, m = Clock(), Metrics()
     models = scaled(scen.build(seed), n)
-    api, chain = Api(clock, models, seed, m), list(models)
+    new_api, new_source = world
+    api, chain = new_api(clock, models, seed, m), list(models)
     over, noack = ablate(over or {})
     jobs = []
     for d in range(daemons):              # several daemons share the upstream, n / daemons workers each
         k, s = n // daemons, seed + 1000 * d
-        src = Source(clock, s, rate and rate * n / N / daemons, scen.until)
+        src = new_source(clock, s, rate and rate * n / N / daemons, scen.until)
         jobs.append(src)
         if policy in LOOPS:
             clients.Loops(clock, api, src, LOOPS[policy](clock, chain, k, s), k, m)
@@ -90,20 +91,28 @@ def jain(xs):
     return sum(xs) ** 2 / (len(xs) * sum(x * x for x in xs)) if sum(xs) else 0.0
 
 
-def measure(a):
-    label, policy, key, seed, over, n, daemons = a
-    scen = next(s for s in SCENARIOS + MORE if s.key == key)
-    out = {"policy": label, "scenario": key, "seed": seed}
-    # 1. saturated: an endless backlog
-    m, _, full = play(policy, scen, seed, None, over, n, daemons)
-    done = m.completions(scen.a, scen.b)
-    out["work"] = m.work(scen.a, scen.b)
-    out["waste"] = m.bad(scen.a, scen.b) / max(1, done)
+def named(key):
+    return next(s for s in SCENARIOS + MORE if s.key == key)
+
+
+def saturated(m, full, scen, n=N):
+    """the figures of a play with an endless backlog; full: [(time, slots in use)] from the recovery on"""
+    out = {"work": m.work(scen.a, scen.b)}
+    out["waste"] = m.bad(scen.a, scen.b) / max(1, m.completions(scen.a, scen.b))
     out["lost%"] = 100.0 * m.failed / max(1, m.failed + len(m.done_t))
     out["storm"] = m.peak(scen.a, scen.b, only=("529", "429", "500", "timeout"))
     if scen.end is not None:
         out["full"] = next((t - scen.end for t, b in full if b >= 0.9 * n), scen.until - scen.end)
         out["herd"] = m.peak(scen.end - 1, min(scen.until, scen.end + 60)) / n
+    return out
+
+
+def measure(a):
+    label, policy, key, seed, over, n, daemons = a
+    scen = named(key)
+    # 1. saturated: an endless backlog
+    m, _, full = play(policy, scen, seed, None, over, n, daemons)
+    out = {"policy": label, "scenario": key, "seed": seed, **saturated(m, full, scen, n)}
     by = {}
     for t, j in zip(m.done_t, m.done_job):
         if scen.a <= t <= scen.b:
