@@ -62,7 +62,8 @@ explain_briefly(struct output *out, const struct message *error)
 
 	if (!type && status == 0)
 		return;
-	row = api_error_find(status, type, message_text(error, "error_code", NULL));
+	row = api_error_find_message(status, type, message_text(error, "error_code", NULL),
+				     message_text(error, "message", NULL));
 	output_note(out, "%s: %s", row->name, row->advice);
 }
 

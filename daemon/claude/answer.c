@@ -6,11 +6,13 @@
 #include "daemon/claude/when.h"
 #include "protocol/json.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define ERROR_MAX_DEPTH 16
+#define MAX_TITLE	200
 
 static const struct transport_row {
 	const char *type;
@@ -26,6 +28,44 @@ answer_transport_text(enum answer_transport kind)
 {
 	return transports[kind].text;
 }
+
+/* --- keys said back ------------------------------------------------------------------ */
+
+/* How keys of the API begin; what stays of them when they are scrubbed. */
+static const char key_prefix[] = "sk-ant-";
+
+static bool
+is_of_key(char c)
+{
+	return isalnum((unsigned char)c) || c == '-' || c == '_';
+}
+
+static void
+scrub_word(char *text, size_t len, const char *word)
+{
+	size_t word_len = strlen(word);
+	char *end = text + len, *at = text;
+
+	while (word_len > 0 && (at = memmem(at, (size_t)(end - at), word, word_len))) {
+		memset(at, '*', word_len);
+		at += word_len;
+	}
+}
+
+void
+answer_scrub(char *text, size_t len, const char *key)
+{
+	size_t prefix_len = sizeof(key_prefix) - 1;
+	char *end = text + len, *at = text;
+
+	if (key)
+		scrub_word(text, len, key);
+	while ((at = memmem(at, (size_t)(end - at), key_prefix, prefix_len)))
+		for (at += prefix_len; at < end && is_of_key(*at); at++)
+			*at = '*';
+}
+
+/* --- the body ------------------------------------------------------------------------ */
 
 /* One line for people out of valid UTF-8: controls, those of Unicode too,
  * become spaces, and a character is never cut in two. */
@@ -68,8 +108,11 @@ decode(const uint8_t *body, const struct json_node *node, size_t *ret_len)
 {
 	char *text = node->kind == JSON_STRING ? malloc(node->len) : NULL;
 
-	if (text)
-		*ret_len = json_decode(body + node->offset, node->len, text, node->len);
+	if (!text)
+		return NULL;
+	*ret_len = json_decode(body + node->offset, node->len, text, node->len);
+	/* Before it is cut: half a key is hard to know. */
+	answer_scrub(text, *ret_len, NULL);
 	return text;
 }
 
@@ -119,9 +162,10 @@ take_title(struct answer *answer, const uint8_t *body, size_t len)
 	if (!title)
 		return;
 	title += sizeof(open) - 1;
-	for (; title < body + len && *title != '<' && used < 200; title++)
+	for (; title < body + len && *title != '<' && used < sizeof(answer->message) - 1; title++)
 		answer->message[used++] = (char)(*title >= 0x20 && *title < 0x7f ? *title : ' ');
-	answer->message[used] = '\0';
+	answer_scrub(answer->message, used, NULL);
+	answer->message[MIN(used, (size_t)MAX_TITLE)] = '\0';
 }
 
 static void
@@ -237,8 +281,12 @@ void
 answer_from_http(struct answer *ret, int status, const struct answer_headers *headers,
 		 const uint8_t *body, size_t len, double now_s)
 {
+	if (status > 200 && status <= 299) {
+		answer_from_transport(ret, ANSWER_BAD_STREAM, status, headers);
+		return;
+	}
 	begin(ret, status, headers);
-	if (status < 200 || status > 299)
+	if (status != 200)
 		take_body(ret, body, len);
 	finish(ret, headers, status, now_s);
 }

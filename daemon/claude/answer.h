@@ -59,6 +59,12 @@ struct answer_headers {
 	struct answer_ratelimit ratelimit[ANSWER_LIMIT_COUNT];
 };
 
+/* Whoever stands in front of the API may say our own key back to us: what looks
+ * like one is overwritten with stars, in place. All words of an answer have been
+ * through it; raw bytes of an error must go through it before they are kept or
+ * told. key, unless NULL, is overwritten too, whatever it looks like. */
+void answer_scrub(char *text, size_t len, const char *key);
+
 void answer_headers_init(struct answer_headers *headers);
 /* One raw header line, with or without its line end. A status line starts
  * afresh, as after 100 Continue. Anything unknown or senseless is ignored. */
@@ -82,8 +88,9 @@ struct answer {
 };
 
 /* A whole response. The body is looked at only when status is an error; it may
- * be HTML, empty, huge, or no text at all. now_s: wall clock. Headers that name
- * a time are read by the server's own clock if it told it. */
+ * be HTML, empty, huge, or no text at all. A success other than 200 answers
+ * nothing: it is a broken one. now_s: wall clock. Headers that name a time are
+ * read by the server's own clock if it told it. */
 void answer_from_http(struct answer *ret, int status, const struct answer_headers *headers,
 		      const uint8_t *body, size_t len, double now_s);
 

@@ -255,6 +255,18 @@ static const struct api_error unknown_request = {
 	"The API refused the request in a way that this version does not know.",
 	"Read the message; correct the request and submit it again.",
 };
+static const struct api_error redirected = {
+	0,
+	NULL,
+	NULL,
+	NULL,
+	NULL,
+	NETWORK,
+	"redirected",
+	"Another address was named instead of an answer: a network that wants a login first, or a "
+	"wrong address of ours. It is not followed: the key would go there.",
+	WAITS " Check [upstream] url if it lasts.",
+};
 static const struct api_error unknown_fault = {
 	0,
 	NULL,
@@ -315,7 +327,9 @@ api_error_find_message(int status, const char *type, const char *code, const cha
 	}
 	if (best)
 		return best;
-	return status >= 300 && status <= 499 ? &unknown_request : &unknown_fault;
+	if (status >= 300 && status <= 399)
+		return &redirected;
+	return status >= 400 && status <= 499 ? &unknown_request : &unknown_fault;
 }
 
 const struct api_error *
@@ -391,7 +405,7 @@ row_score(const struct api_error *row, const char *text, int status)
 		return 0;
 	score += type ? 200 : 0;
 	score += same_status ? 220 : 0;
-	score += message ? 100 : 0;
+	score += message ? 150 : 0; /* more than any phrase of a row without one */
 	score += phrase > 0 ? 100 + (int)phrase : 0;
 	return score;
 }

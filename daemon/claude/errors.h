@@ -86,7 +86,7 @@ const struct api_error *api_errors(size_t *ret_count);
 
 /* The most specific row that matches. status 0, and NULL, say nothing: what
  * else is known decides. What the table does not know is ignored. Never NULL:
- * an unknown status from 300 to 499 is a wrong request, any other a fault. */
+ * an unknown status from 400 to 499 is a wrong request, any other a fault. */
 const struct api_error *api_error_find(int status, const char *type, const char *code);
 const struct api_error *api_error_find_message(int status, const char *type, const char *code,
 					       const char *message);

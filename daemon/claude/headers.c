@@ -76,6 +76,7 @@ take_request_id(struct answer_headers *headers, const char *value)
 		if (*c <= 0x20 || *c > 0x7e)
 			return;
 	snprintf(headers->request_id, sizeof(headers->request_id), "%s", value);
+	answer_scrub(headers->request_id, strlen(headers->request_id), NULL);
 }
 
 /* name is what follows "anthropic-ratelimit-". */

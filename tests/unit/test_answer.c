@@ -379,6 +379,72 @@ a_broken_transport_has_a_row_each(void **unused)
 	}
 }
 
+static void
+a_success_without_an_answer_is_a_broken_one(void **unused)
+{
+	(void)unused;
+	for (int status = 201; status <= 299; status++) {
+		struct answer answer = classify(status, "request-id: req_2", "{}");
+
+		assert_int_equal(answer.class, API_FAULT);
+		assert_int_equal(answer.retry, API_RETRY_PAUSE);
+		assert_int_not_equal(answer.err, FOREBAY_ERR_OK);
+		assert_int_equal(answer.status, status);
+		assert_string_equal(answer.request_id, "req_2");
+	}
+}
+
+/* clang-format off */
+static const struct { const char *said, *kept; } keys[] = {
+	{ "{\"error\":{\"message\":\"no: sk-ant-api03-aB_9-z.\"}}", "no: sk-ant-************." },
+	{ "{\"error\":{\"message\":\"sk-ant-a sk-ant-bb\"}}", "sk-ant-* sk-ant-**" },
+	{ "{\"error\":{\"message\":\"\\u0073k-ant-abc\"}}", "sk-ant-***" },
+	{ "{\"error\":{\"message\":\"sk-ant-\"}}", "sk-ant-" },
+	{ "{\"error\":{\"message\":\"ask-anton\"}}", "ask-anton" },
+	{ "<html><title>not sk-ant-abc</title>", "not sk-ant-***" },
+};
+/* clang-format on */
+
+static void
+a_key_said_back_is_not_kept(void **unused)
+{
+	struct answer answer;
+	char long_body[1200];
+	int len;
+
+	(void)unused;
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+		assert_string_equal(classify(401, "", keys[i].said).message, keys[i].kept);
+	answer = classify(500, "request-id: sk-ant-x", "{\"error\":{\"type\":\"sk-ant-y\"}}");
+	assert_string_equal(answer.request_id, "sk-ant-*");
+	assert_string_equal(answer.type, "sk-ant-*");
+	/* One that the end of a message or a title cuts in two. */
+	for (int at = 150; at < 520; at += 3) {
+		len = snprintf(long_body, sizeof(long_body),
+			       at % 2 ? "{\"error\":{\"message\":\"%*s sk-ant-secret\"}}"
+				      : "<title>%*s sk-ant-secret</title>",
+			       at, ".");
+		assert_true(len < (int)sizeof(long_body));
+		answer = classify(500, "", long_body);
+		assert_null(strstr(answer.message, "sk-ant-s"));
+	}
+}
+
+static void
+bytes_are_scrubbed_in_place(void **unused)
+{
+	char bytes[] = "a\0sk-ant-key\0other.key!sk-ant-k",
+	     want[] = "a\0sk-ant-***\0*********!sk-ant-*";
+	char end[] = "xsk-an", none[] = "";
+
+	(void)unused;
+	answer_scrub(bytes, sizeof(bytes) - 1, "other.key");
+	assert_memory_equal(bytes, want, sizeof(want));
+	answer_scrub(end, sizeof(end) - 1, "");
+	assert_string_equal(end, "xsk-an");
+	answer_scrub(none, 0, "k");
+}
+
 int
 main(void)
 {
@@ -398,6 +464,9 @@ main(void)
 		cmocka_unit_test(access_returns_when_the_message_says),
 		cmocka_unit_test(an_error_in_a_stream_is_known_by_its_type),
 		cmocka_unit_test(a_broken_transport_has_a_row_each),
+		cmocka_unit_test(a_success_without_an_answer_is_a_broken_one),
+		cmocka_unit_test(a_key_said_back_is_not_kept),
+		cmocka_unit_test(bytes_are_scrubbed_in_place),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
