@@ -17,9 +17,8 @@
 #include <string.h>
 
 #define MAX_MODELS     512 /* client-chosen names: the idle ones make room */
-#define OUTPUT_START   500 /* tokens of an answer, before any was seen */
-#define OUTPUT_GAIN    0.05
 #define LIMIT_FALLBACK 5.0 /* s to hold after a 429 that names no time */
+#define UNUSABLE_S     3600.0
 
 #define NAME_LEN sizeof(((struct model_gate *)0)->name)
 
@@ -60,6 +59,7 @@ configure_model(struct gates *gates, struct model_gate *model, double now)
 	struct config_gate gate = config_gate_of(gates->config, model->name);
 	struct config_pace pace = config_pace_of(gates->config, model->name);
 
+	model->classic = gate.policy == CONFIG_POLICY_CLASSIC;
 	gate_config_init(&model->gate_config, (int)gates->config->workers, manner_of(gate.manner));
 	configure_pace(&model->pace, &pace, now);
 }
@@ -129,37 +129,51 @@ bucket_of(struct gates *gates, const char *model)
 	return bucket;
 }
 
-/* A name nobody uses any more, whose weather is not worth remembering. */
+/* A name nobody uses any more, whose weather is not worth remembering; rather
+ * one that did not turn out to be no model. */
 static void
 forget_an_idle_model(struct gates *gates, double now)
 {
-	struct model_gate *model, *next;
+	struct model_gate *model, *next, *idle = NULL;
 
 	HASH_ITER (hh, gates->models, model, next) {
 		if (model->passes > 0 ||
 		    gate_weather_of(&model->gate, &model->gate_config, now) != GATE_OPEN)
 			continue;
-		HASH_DEL(gates->models, model);
-		free(model);
-		return;
+		idle = model;
+		if (now >= model->unusable_until)
+			break;
 	}
+	if (!idle)
+		return;
+	HASH_DEL(gates->models, idle);
+	free(idle);
 }
 
 struct model_gate *
-gates_model(struct gates *gates, const char *name, double now)
+gates_find(struct gates *gates, const char *name)
 {
 	char kept[NAME_LEN];
 	struct model_gate *model;
 
 	name = clip(name, kept);
 	HASH_FIND_STR(gates->models, name, model);
+	return model;
+}
+
+struct model_gate *
+gates_model(struct gates *gates, const char *name, double now)
+{
+	struct model_gate *model = gates_find(gates, name);
+
 	if (model)
 		return model;
 	if (HASH_COUNT(gates->models) >= MAX_MODELS)
 		forget_an_idle_model(gates, now);
 	model = must_alloc(sizeof(*model));
-	*model = (struct model_gate){ .usual_output = OUTPUT_START };
-	snprintf(model->name, sizeof(model->name), "%s", name);
+	*model = (struct model_gate){ 0 };
+	(void)clip(name, model->name);
+	expect_init(&model->expect);
 	pace_init(&model->pace);
 	configure_model(gates, model, now);
 	gate_init(&model->gate, &model->gate_config);
@@ -168,51 +182,26 @@ gates_model(struct gates *gates, const char *name, double now)
 	return model;
 }
 
-bool
-gates_may_send(struct gates *gates, const char *name, double cost_input, double cost_output,
-	       double now, double *ret_when, bool *ret_probe)
-{
-	struct model_gate *model = gates_model(gates, name, now);
-	double when[6] = { INFINITY, INFINITY, INFINITY, INFINITY, INFINITY, INFINITY };
-	bool yes = gate_may_send(&gates->key, &gates->host_config, now, &when[0]);
-	double latest = now;
-
-	yes &= gate_may_send(&gates->host, &gates->host_config, now, &when[1]);
-	yes &= gate_may_send(&model->gate, &model->gate_config, now, &when[2]);
-	/* These three answer with the later of a time and what stands there. */
-	yes &= ratelimit_may_send(&model->bucket->limit, now, cost_input, cost_output, &latest);
-	yes &= pace_may_send(&model->pace, now, cost_input, cost_output, &latest);
-	yes &= pace_may_send(&gates->pace, now, cost_input, cost_output, &latest);
-	*ret_probe = gate_is_dark(&model->gate, &model->gate_config) ||
-		     gate_is_dark(&gates->host, &gates->host_config);
-	if (yes)
-		return true;
-	/* Ask again at the earliest moment anything changes: never too late. */
-	for (size_t i = 0; i < 3; i++)
-		if (when[i] > now && when[i] < *ret_when)
-			*ret_when = when[i];
-	if (latest > now && latest < *ret_when)
-		*ret_when = latest;
-	return false;
-}
-
 void
 gates_take(struct gates *gates, const char *name, double cost_input, double cost_output, double now,
 	   struct pass *pass)
 {
 	struct model_gate *model = gates_model(gates, name, now);
+	double in = expect_input(&model->expect, cost_input);
+	double out = expect_output(&model->expect, cost_output);
 
 	*pass = (struct pass){ .model = model,
 			       .taken_at = now,
-			       .cost_input = cost_input,
-			       .cost_output = cost_output,
+			       .estimated = cost_input,
+			       .cost_input = in,
+			       .cost_output = out,
 			       .open = true };
 	model->passes++;
 	gate_sent(&model->gate, &model->gate_config, now, &pass->ticket);
 	gate_sent(&gates->host, &gates->host_config, now, &pass->host_ticket);
-	ratelimit_sent(&model->bucket->limit, now, cost_input, cost_output);
-	pace_sent(&model->pace, now, cost_input, cost_output);
-	pace_sent(&gates->pace, now, cost_input, cost_output);
+	ratelimit_sent(&model->bucket->limit, now, in, out);
+	pace_sent(&model->pace, now, in, out);
+	pace_sent(&gates->pace, now, in, out);
 }
 
 void
@@ -253,6 +242,7 @@ void
 gates_accepted(struct gates *gates, struct pass *pass, double now)
 {
 	gate_accepted(&pass->model->gate, &pass->model->gate_config, now, &pass->ticket);
+	pass->model->unusable_until = 0.0;
 	gate_accepted(&gates->host, &gates->host_config, now, &pass->host_ticket);
 	note_weather(gates, pass->model, now);
 }
@@ -333,8 +323,6 @@ settle(struct gates *gates, struct pass *pass, double input, double output, doub
 	ratelimit_settled(&pass->model->bucket->limit, now, in, out, input, output);
 	pace_settled(&pass->model->pace, now, in, out, input, output);
 	pace_settled(&gates->pace, now, in, out, input, output);
-	if (output > 0)
-		pass->model->usual_output += OUTPUT_GAIN * (output - pass->model->usual_output);
 }
 
 void
@@ -368,8 +356,13 @@ tell_model(struct model_gate *model, struct pass *pass, const struct answer *ans
 		gate_refused(gate, &model->gate_config, now, &pass->ticket, random, false);
 		break;
 	case API_EFFECT_ACCEPT:
+		gate_accepted(gate, &model->gate_config, now, &pass->ticket);
+		model->unusable_until = 0.0;
+		break;
 	case API_EFFECT_MODEL:
 		gate_accepted(gate, &model->gate_config, now, &pass->ticket);
+		model->unusable_until = now + UNUSABLE_S;
+		model->unusable_why = answer->row->name;
 		break;
 	case API_EFFECT_KEY:
 	case API_EFFECT_NONE:
@@ -414,6 +407,8 @@ gates_ended(struct gates *gates, struct pass *pass, const struct answer *answer,
 	struct model_gate *model = pass->model;
 	bool carried = pass->ticket.accepted;
 
+	if (!answer)
+		expect_learn(&model->expect, pass->estimated, input_tokens, output_tokens);
 	if (answer) {
 		/* An answer after the first bytes: the model had accepted it; one
 		 * without a connection says nothing about it. */
@@ -431,20 +426,4 @@ gates_ended(struct gates *gates, struct pass *pass, const struct answer *answer,
 	gate_ended(&gates->host, &pass->host_ticket, pass->host_ticket.accepted);
 	settle(gates, pass, input_tokens, output_tokens, now);
 	close_pass(gates, pass, now);
-}
-
-uint32_t
-gates_expect_output(struct gates *gates, const char *name, int64_t max_tokens)
-{
-	char kept[NAME_LEN];
-	struct model_gate *model;
-	double usual = OUTPUT_START;
-
-	name = clip(name, kept);
-	HASH_FIND_STR(gates->models, name, model);
-	if (model)
-		usual = model->usual_output;
-	if (max_tokens >= 0 && (double)max_tokens < usual)
-		usual = (double)max_tokens;
-	return (uint32_t)usual;
 }

@@ -22,7 +22,8 @@ struct pass {
 	struct model_gate *model; /* borrowed from gates while open */
 	struct gate_ticket ticket, host_ticket;
 	double taken_at;
-	double cost_input, cost_output; /* as estimated */
+	double estimated;		/* input tokens, by the bytes */
+	double cost_input, cost_output; /* as charged when it was taken */
 	bool open;
 	bool left; /* it was on the wire */
 };
@@ -32,13 +33,29 @@ struct gates *gates_new(const struct config *config, double now);
 void gates_free(struct gates *gates);
 void gates_configure(struct gates *gates, const struct config *config, double now);
 
-/* May a request to model go? If not, *ret_when (if earlier than what stands
+/*
+ * May a request to model go? If not, *ret_when (if earlier than what stands
  * there) is when to ask again. *ret_probe: it would be the one that tries a
- * gate in the dark. */
+ * gate in the dark.
+ *
+ * Costs, here and below: cost_input is the estimate by the bytes as it is, and
+ * cost_output the most the answer may have. What such requests turn out to cost
+ * is learned in here, and is what they are charged with.
+ */
 bool gates_may_send(struct gates *gates, const char *model, double cost_input, double cost_output,
 		    double now, double *ret_when, bool *ret_probe);
 void gates_take(struct gates *gates, const char *model, double cost_input, double cost_output,
 		double now, struct pass *pass);
+
+/* How long a request to model would probably be kept waiting, in seconds: as
+ * long again as its gate has been dark, what retry-after, the rate limit and the
+ * pace say, the rest of its hour when it is unusable; 0 when nothing but its
+ * turn keeps it. For choosing the next model of a chain. */
+double gates_expected_wait(struct gates *gates, const char *model, double cost_input,
+			   double cost_output, double now);
+/* Refused as a model (404, 403 for the model) less than an hour ago: a chain
+ * goes past it. Its gate stays as it is: who wants no other model may ask. */
+bool gates_is_unusable(struct gates *gates, const char *model, double now);
 
 /* The request is on the wire; without this it ends as if never sent. */
 void gates_left(struct gates *gates, struct pass *pass, double now);
@@ -64,7 +81,10 @@ void gates_forgotten(struct gates *gates, struct pass *pass, double now);
 void gates_ended(struct gates *gates, struct pass *pass, const struct answer *answer,
 		 double input_tokens, double output_tokens, double resume_in, double now);
 
-/* Output tokens such a request usually brings, at most max_tokens. */
+/* What such a request will probably be charged with: input tokens, from the
+ * estimate by its bytes; output tokens, at most max_tokens (< 0: unknown). For
+ * the books; the gates need to be told neither. */
+uint32_t gates_expect_input(struct gates *gates, const char *model, uint32_t estimated);
 uint32_t gates_expect_output(struct gates *gates, const char *model, int64_t max_tokens);
 
 /* --- by hand and to look at ------------------------------------------------ */

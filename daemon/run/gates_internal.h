@@ -1,9 +1,10 @@
 /*
- * gates_internal.h - what gates.c and gates_view.c share; nobody else.
+ * gates_internal.h - what the files of the gates share; nobody else.
  */
 #ifndef DAEMON_RUN_GATES_INTERNAL_H
 #define DAEMON_RUN_GATES_INTERNAL_H
 
+#include "daemon/gate/expect.h"
 #include "daemon/gate/pace.h"
 #include "daemon/gate/ratelimit.h"
 #include "daemon/run/gates.h"
@@ -23,11 +24,14 @@ struct model_gate {
 	struct gate_config gate_config;
 	struct pace pace;
 	struct limit_bucket *bucket; /* borrowed */
-	double usual_output;	     /* tokens, running mean */
-	enum gate_weather weather;   /* as last said */
-	unsigned passes;	     /* open ones: they point here */
-	char reason[128];	     /* of a hold by hand */
-	bool dirty;		     /* changed since it was saved */
+	struct expect expect;
+	enum gate_weather weather; /* as last said */
+	unsigned passes;	   /* open ones: they point here */
+	char reason[128];	   /* of a hold by hand */
+	double unusable_until;	   /* refused as a model: a chain goes past it */
+	const char *unusable_why;  /* static: the row's name */
+	bool classic;		   /* its gate and the host's only watch */
+	bool dirty;		   /* changed since it was saved */
 	UT_hash_handle hh;
 };
 
@@ -45,5 +49,10 @@ struct gates {
 
 /* Made when new. */
 struct model_gate *gates_model(struct gates *gates, const char *name, double now);
+/* NULL if nobody has asked for it yet. */
+struct model_gate *gates_find(struct gates *gates, const char *name);
+
+/* "unusable for 59m: 404 no such model" into buf, or false and nothing. */
+bool gates_unusable_words(const struct model_gate *model, double now, char *buf, size_t len);
 
 #endif

@@ -180,8 +180,8 @@ it_learns_how_long_answers_are(void **unused)
 	assert_int_equal(gates_expect_output(gates, MODEL, 20), 20);
 	for (unsigned i = 0; i < 200; i++)
 		succeed(gates, MODEL, 3000, 10.0 * i);
-	assert_in_range(gates_expect_output(gates, MODEL, -1), 2900, 3000);
-	assert_in_range(gates_expect_output(gates, MODEL, 100000), 2900, 3000);
+	assert_int_equal(gates_expect_output(gates, MODEL, -1), 3000);
+	assert_int_equal(gates_expect_output(gates, MODEL, 100000), 3000);
 	assert_int_equal(gates_expect_output(gates, MODEL, 1000), 1000);
 	assert_int_equal(gates_expect_output(gates, MODEL, 0), 0);
 	assert_int_equal(gates_expect_output(gates, "unseen", -1), 500);
@@ -189,8 +189,191 @@ it_learns_how_long_answers_are(void **unused)
 	struct pass pass = send(gates, MODEL, 5000.0);
 
 	end_with(gates, &pass, 529, "overloaded_error", 5001.0);
-	assert_in_range(gates_expect_output(gates, MODEL, -1), 2900, 3000);
+	assert_int_equal(gates_expect_output(gates, MODEL, -1), 3000);
 	gates_free(gates);
+}
+
+static void
+it_learns_what_estimates_are_worth(void **unused)
+{
+	struct gates *gates = gates_new(config, 1.0);
+	struct pass pass;
+
+	(void)unused;
+	assert_int_equal(gates_expect_input(gates, MODEL, 1000), 1000);
+	pass = send(gates, MODEL, 1.0);
+	assert_true(pass.cost_input == 100);
+	gates_accepted(gates, &pass, 1.5);
+	gates_ended(gates, &pass, NULL, 150, 20, 0.0, 2.0);
+	assert_int_equal(gates_expect_input(gates, MODEL, 1000), 1500);
+	assert_int_equal(gates_expect_input(gates, "unseen", 1000), 1000);
+	/* What is charged is what they turn out to be, and at most what may come. */
+	gates_take(gates, MODEL, 1000, 10, 3.0, &pass);
+	assert_true(pass.cost_input == 1500 && pass.cost_output == 10);
+	gates_unsent(gates, &pass, 3.0);
+	gates_take(gates, MODEL, 1000, 4096, 4.0, &pass);
+	assert_true(pass.cost_input == 1500 && pass.cost_output == 20);
+	gates_unsent(gates, &pass, 4.0);
+	gates_free(gates);
+}
+
+/* --- for chains ------------------------------------------------------------------------ */
+
+#define OTHER "claude-haiku-5-5"
+
+static double
+wait_of(struct gates *gates, const char *model, double now)
+{
+	return gates_expected_wait(gates, model, 100, 100, now);
+}
+
+static void
+a_dark_model_stays_dark_as_long_again(void **unused)
+{
+	struct gates *gates = gates_new(config, 1.0);
+	double now;
+
+	(void)unused;
+	assert_true(wait_of(gates, MODEL, 1.0) == 0.0);
+	now = storm(gates, MODEL, 10.0);
+	/* It has been dark since its first refusal, at 10.02. */
+	assert_true(fabs(wait_of(gates, MODEL, now + 60.0) - (now + 60.0 - 10.02)) < 1e-9);
+	assert_true(wait_of(gates, OTHER, now + 60.0) == 0.0);
+	gates_free(gates);
+}
+
+static void
+a_hold_is_waited_out(void **unused)
+{
+	struct gates *gates = gates_new(config, 1.0);
+
+	(void)unused;
+	assert_false(gates_hold(gates, MODEL, 50.0, NULL));
+	assert_true(wait_of(gates, MODEL, 20.0) == 30.0);
+	assert_true(wait_of(gates, OTHER, 20.0) == 0.0);
+	assert_false(gates_hold(gates, "key", 100.0, NULL));
+	assert_true(wait_of(gates, OTHER, 20.0) == 80.0);
+	assert_false(gates_hold(gates, "host", INFINITY, NULL));
+	assert_true(isinf(wait_of(gates, OTHER, 20.0)));
+	gates_free(gates);
+}
+
+static void
+a_pace_is_waited_out(void **unused)
+{
+	static const char *const sets[] = { "pace.min_spacing=40s", NULL };
+	struct config *paced = load(sets);
+	struct gates *gates = gates_new(paced, 1.0);
+	struct pass pass = send(gates, MODEL, 10.0);
+
+	(void)unused;
+	assert_true(fabs(wait_of(gates, OTHER, 20.0) - 30.0) < 1e-9);
+	gates_forgotten(gates, &pass, 21.0);
+	gates_free(gates);
+	config_free(paced);
+}
+
+static void
+end_without_model(struct gates *gates, struct pass *pass, double now)
+{
+	struct answer answer;
+
+	answered(&answer, 404, "not_found_error", "model: claude-opus-55");
+	gates_ended(gates, pass, &answer, 0, 0, INFINITY, now);
+}
+
+static void
+no_such_model_is_gone_past_for_an_hour(void **unused)
+{
+	struct gates *gates = gates_new(config, 1.0);
+	struct pass pass = send(gates, MODEL, 10.0);
+	char words[96];
+
+	(void)unused;
+	assert_false(gates_is_unusable(gates, MODEL, 10.0));
+	assert_false(gates_is_unusable(gates, "unheard-of", 10.0));
+	end_without_model(gates, &pass, 11.0);
+	assert_true(gates_is_unusable(gates, MODEL, 11.0));
+	assert_false(gates_is_unusable(gates, OTHER, 11.0));
+	assert_true(wait_of(gates, MODEL, 71.0) == 3540.0);
+	assert_true(
+	    gates_unusable_words(gates_model(gates, MODEL, 71.0), 71.0, words, sizeof(words)));
+	assert_non_null(strstr(words, "unusable for 59m: 404 no such model"));
+	/* Who has no other model asks all the same. */
+	assert_true(may(gates, MODEL, 12.0));
+	assert_true(gates_is_unusable(gates, MODEL, 3610.9));
+	assert_false(gates_is_unusable(gates, MODEL, 3611.0));
+	assert_false(
+	    gates_unusable_words(gates_model(gates, MODEL, 3611.0), 3611.0, words, sizeof(words)));
+	gates_free(gates);
+}
+
+static void
+an_answer_makes_it_usable_again(void **unused)
+{
+	struct gates *gates = gates_new(config, 1.0);
+	struct pass pass = send(gates, MODEL, 10.0);
+	struct answer answer;
+
+	(void)unused;
+	answered(&answer, 403, "permission_error", "no access to the model");
+	gates_ended(gates, &pass, &answer, 0, 0, INFINITY, 11.0);
+	assert_true(gates_is_unusable(gates, MODEL, 14.0));
+	succeed(gates, MODEL, 10, 20.0);
+	assert_false(gates_is_unusable(gates, MODEL, 21.0));
+	gates_free(gates);
+}
+
+static void
+classic_only_watches(void **unused)
+{
+	static const char *const sets[] = { "gate " MODEL ".policy=classic", NULL };
+	struct config *classic = load(sets);
+	struct gates *gates = gates_new(classic, 1.0);
+	double when = INFINITY, now = storm(gates, MODEL, 10.0);
+	struct pass pass;
+	bool probe;
+
+	(void)unused;
+	/* It sees that it is dark, says so, and is asked all the same. */
+	assert_int_equal(row_of(gates, MODEL, now).view.weather, GATE_DARK);
+	assert_true(gates_may_send(gates, MODEL, 1, 1, now, &when, &probe));
+	assert_false(probe);
+	assert_true(wait_of(gates, MODEL, now + 60.0) == 0.0);
+	/* The same for a host that does not answer, though not for other models. */
+	for (unsigned i = 0; i < 100; i++, now += 0.1) {
+		struct answer answer;
+
+		gates_take(gates, MODEL, 100, 100, now, &pass);
+		answer_from_transport(&answer, ANSWER_CONNECT, 0, NULL);
+		gates_ended(gates, &pass, &answer, 0, 0, INFINITY, now + 0.05);
+	}
+	assert_int_equal(row_of(gates, "host", now).view.weather, GATE_DARK);
+	assert_true(may(gates, MODEL, now));
+	assert_false(may(gates, OTHER, now));
+	/* By hand is by hand. */
+	assert_false(gates_hold(gates, MODEL, now + 50.0, NULL));
+	when = INFINITY;
+	assert_false(gates_may_send(gates, MODEL, 1, 1, now, &when, &probe));
+	assert_true(when == now + 50.0 && wait_of(gates, MODEL, now) == 50.0);
+	assert_false(gates_release(gates, MODEL));
+	assert_false(gates_hold(gates, "host", INFINITY, NULL));
+	assert_false(may(gates, MODEL, now));
+	assert_false(gates_release(gates, "all"));
+	/* And so are the server's word and the key. */
+	pass = send(gates, MODEL, now);
+	end_with(gates, &pass, 429, "rate_limit_error", now);
+	assert_false(may(gates, MODEL, now + 4.9));
+	assert_true(may(gates, MODEL, now + 5.3));
+	assert_false(gates_hold(gates, "key", INFINITY, NULL));
+	assert_false(may(gates, MODEL, now + 5.3));
+	/* A reload ends it. */
+	assert_false(gates_release(gates, "key"));
+	gates_configure(gates, config, now + 6.0);
+	(void)gates_may_send(gates, MODEL, 1, 1, now + 6.0, &when, &probe);
+	assert_true(probe);
+	gates_free(gates);
+	config_free(classic);
 }
 
 static void
@@ -363,6 +546,13 @@ main(void)
 		cmocka_unit_test(a_limit_holds_the_bucket_as_long_as_told),
 		cmocka_unit_test(the_servers_limits_are_mirrored),
 		cmocka_unit_test(it_learns_how_long_answers_are),
+		cmocka_unit_test(it_learns_what_estimates_are_worth),
+		cmocka_unit_test(a_dark_model_stays_dark_as_long_again),
+		cmocka_unit_test(a_hold_is_waited_out),
+		cmocka_unit_test(a_pace_is_waited_out),
+		cmocka_unit_test(no_such_model_is_gone_past_for_an_hour),
+		cmocka_unit_test(an_answer_makes_it_usable_again),
+		cmocka_unit_test(classic_only_watches),
 		cmocka_unit_test(the_pace_is_the_users),
 		cmocka_unit_test(a_refused_key_closes_everything_until_released),
 		cmocka_unit_test(a_spending_limit_opens_at_its_date),
