@@ -3,6 +3,7 @@
  * what they say and nothing else.
  */
 #include "daemon/claude/body.h"
+#include "daemon/claude/rewrite.h"
 #include "protocol/json.h"
 #include "protocol/jsonput.h"
 
@@ -213,6 +214,36 @@ escapes_in_other_keys_are_nobodys_business(void **unused)
 }
 
 static void
+watched_keys_make_no_body_invalid(void **unused)
+{
+	static const char body[] =
+	    "{\"model\":\"m\",\"thread\":1,\"thread\":null,\"di\\u0061gnostics\":[],"
+	    "\"fallback_credit_token\":null,\"fallback_credit_token\":{}," USER "}";
+	struct body_facts facts = scan(body);
+
+	(void)unused;
+	/* The last one counts. */
+	assert_span(body, &facts, BODY_THREAD, "null");
+	assert_span(body, &facts, BODY_FALLBACK_CREDIT, "{}");
+	assert_int_equal(facts.at[BODY_DIAGNOSTICS].len, 2);
+}
+
+static void
+state_that_the_api_keeps_is_named(void **unused)
+{
+	(void)unused;
+	assert_null(scan("{\"model\":\"m\",\"container\":null," USER "}").state);
+	assert_null(
+	    scan("{\"model\":\"m\",\"diagnostics\":{\"previous_message_id\":null}," USER "}")
+		.state);
+	assert_string_equal(scan("{\"model\":\"m\",\"container\":\"c\"," USER "}").state,
+			    "container");
+	assert_string_equal(
+	    scan("{\"model\":\"m\",\"diagnostics\":{\"previous_message_id\":\"\"}," USER "}").state,
+	    "diagnostics of an earlier message");
+}
+
+static void
 images_do_not_count_as_text(void **unused)
 {
 	static char body[700000];
@@ -356,6 +387,41 @@ effort_goes_and_a_format_stays(void **unused)
 	assert_edited(effort, &edits, "{" USER "}");
 }
 
+static void
+members_change_and_the_rest_is_as_spelled(void **unused)
+{
+	static const char body[] =
+	    "{\"output_config\":{ \"effort\" : \"max\", \"task_budget\":{\"a\" :1} }," USER "}";
+	static const struct rewrite_member low = { "effort", "\"low\"" };
+	struct body_edits edits = { 0 };
+	struct body_facts facts;
+	char why[100];
+
+	(void)unused;
+	assert_int_equal(
+	    body_scan_without_model((const uint8_t *)body, strlen(body), &facts, why, sizeof(why)),
+	    0);
+	assert_int_equal(body_edits_remove_effort(&edits, &facts, (const uint8_t *)body), 0);
+	assert_edited(body, &edits, "{\"output_config\":{ \"task_budget\":{\"a\" :1} }," USER "}");
+	assert_int_equal(body_edits_set_members(&edits, BODY_OUTPUT_CONFIG, &facts,
+						(const uint8_t *)body, &low, 1),
+			 0);
+	assert_edited(
+	    body, &edits,
+	    "{\"output_config\":{ \"effort\" : \"low\", \"task_budget\":{\"a\" :1} }," USER "}");
+	/* No object, no members. */
+	assert_int_equal(
+	    body_edits_set_members(&edits, BODY_MESSAGES, &facts, (const uint8_t *)body, &low, 1),
+	    0);
+	assert_int_equal(
+	    body_edits_set_members(&edits, BODY_THINKING, &facts, (const uint8_t *)body, &low, 1),
+	    0);
+	assert_edited(body, &edits, body);
+	assert_int_equal(body_edits_take(&edits, BODY_MESSAGES, strdup("[{}]")), 0);
+	assert_int_equal(body_edits_take(&edits, BODY_MESSAGES, NULL), FOREBAY_ERR_NO_MEMORY);
+	assert_edited("{" USER "}", &edits, "{\"messages\":[{}]}");
+}
+
 static uint64_t random_state = 88172645463325252u;
 
 static unsigned
@@ -485,10 +551,13 @@ main(void)
 		cmocka_unit_test(refusals_say_what_where_and_what_would_be_right),
 		cmocka_unit_test(a_model_from_an_option_may_be_absent_here),
 		cmocka_unit_test(escapes_in_other_keys_are_nobodys_business),
+		cmocka_unit_test(watched_keys_make_no_body_invalid),
+		cmocka_unit_test(state_that_the_api_keeps_is_named),
 		cmocka_unit_test(images_do_not_count_as_text),
 		cmocka_unit_test(edits_change_what_they_say),
 		cmocka_unit_test(runs_of_removed_members_leave_no_comma),
 		cmocka_unit_test(effort_goes_and_a_format_stays),
+		cmocka_unit_test(members_change_and_the_rest_is_as_spelled),
 		cmocka_unit_test(any_edits_of_any_body_change_only_what_they_say),
 	};
 

@@ -88,9 +88,22 @@ capabilities_are_those_of_the_generations(void **unused)
 }
 
 static void
+fast_is_offered_where_it_is_known(void **unused)
+{
+	(void)unused;
+	assert_int_equal(models_find("claude-opus-5-5")->fast, MODEL_FAST_OPEN);
+	assert_int_equal(models_find("claude-opus-5")->fast, MODEL_FAST_PREVIEW);
+	assert_int_equal(models_find("claude-sonnet-5-5")->fast, MODEL_FAST_NONE);
+	assert_int_equal(models_find("claude-opus-4-6")->fast, MODEL_FAST_NONE);
+}
+
+static void
 words_become_bits(void **unused)
 {
 	(void)unused;
+	assert_string_equal(models_effort_word(MODEL_EFFORT_MEDIUM), "medium");
+	assert_string_equal(models_effort_word(MODEL_EFFORT_LOW | MODEL_EFFORT_MAX), "max");
+	assert_null(models_effort_word(0));
 	assert_int_equal(models_effort("xhigh"), MODEL_EFFORT_XHIGH);
 	assert_int_equal(models_effort("low"), MODEL_EFFORT_LOW);
 	assert_int_equal(models_effort("more"), 0);
@@ -108,6 +121,7 @@ main(void)
 		cmocka_unit_test(buckets_are_shared_as_documented),
 		cmocka_unit_test(an_unknown_model_is_alone_in_its_bucket),
 		cmocka_unit_test(capabilities_are_those_of_the_generations),
+		cmocka_unit_test(fast_is_offered_where_it_is_known),
 		cmocka_unit_test(words_become_bits),
 	};
 
