@@ -53,18 +53,28 @@ put_row(struct output *out, const struct api_error *row)
 	output_line(out, "  what to do   %s", row->advice);
 }
 
+/* What an attempt or a reply says of an error; NULL if it says nothing of one. */
+static const struct api_error *
+row_of(const struct message *message)
+{
+	const char *type = message_text(message, "error_type", NULL);
+	int status = (int)message_int(message, "http_status", 0);
+
+	if (!type && status < 300)
+		return NULL;
+	/* The 200 of a stream was sent before anybody knew. */
+	return api_error_find_message(status < 300 ? 0 : status, type,
+				      message_text(message, "error_code", NULL),
+				      message_text(message, "message", NULL));
+}
+
 void
 explain_briefly(struct output *out, const struct message *error)
 {
-	const char *type = message_text(error, "error_type", NULL);
-	int status = (int)message_int(error, "http_status", 0);
-	const struct api_error *row;
+	const struct api_error *row = row_of(error);
 
-	if (!type && status == 0)
-		return;
-	row = api_error_find_message(status, type, message_text(error, "error_code", NULL),
-				     message_text(error, "message", NULL));
-	output_note(out, "%s: %s", row->name, row->advice);
+	if (row)
+		output_note(out, "%s: %s", row->name, row->advice);
 }
 
 static int
@@ -124,13 +134,10 @@ explain_attempts(struct session *session, const struct reply *reply)
 	size_t at = 0, len;
 
 	while ((row = reply_row(reply, &at, &line, &len))) {
-		const char *type = message_text(row, "error_type", NULL);
-		int status = (int)message_int(row, "http_status", 0);
+		const struct api_error *error = message_has(row, "attempt") ? row_of(row) : NULL;
 
-		if (message_has(row, "attempt") && (type || status >= 400))
-			found = api_error_find_message(status, type,
-						       message_text(row, "error_code", NULL),
-						       message_text(row, "message", NULL));
+		if (error)
+			found = error;
 		else if (message_has(row, "waiting") && !session->out.json)
 			output_line(&session->out, "%s", message_text(row, "waiting", ""));
 		message_free(row);
