@@ -2,6 +2,7 @@
  * gates_view.c - the gates by hand, in words, and over a restart.
  */
 #include "daemon/base/log.h"
+#include "daemon/claude/models.h"
 #include "daemon/run/gates_internal.h"
 #include "daemon/run/gates_keep.h"
 
@@ -33,64 +34,136 @@ set_reason(char *ret, size_t len, const char *reason)
 	snprintf(ret, len, "%s", reason ? reason : "");
 }
 
+/* The other name of the same model, NULL if it has none. */
+static const char *
+other_name(const char *name)
+{
+	const struct model *known = models_find(name);
+
+	if (!known || !known->alias)
+		return NULL;
+	return strcmp(name, known->id) == 0 ? known->alias : known->id;
+}
+
+/* A typing error would hold nothing, in silence: the name must be in the table
+ * of models, or of one that somebody has asked for. */
+static bool
+is_known_model(const struct gates *gates, const char *name)
+{
+	struct model_gate *model, *next;
+
+	HASH_ITER (hh, gates->models, model, next)
+		if (is_model_target(name, model))
+			return true;
+	return models_find(name) != NULL;
+}
+
+static void
+hold_model(struct gates *gates, const char *name, double until, const char *reason)
+{
+	struct model_gate *model = gates_model(gates, name, 0.0);
+
+	gate_hold(&model->gate, until);
+	set_reason(model->reason, sizeof(model->reason), reason);
+	model->dirty = true;
+}
+
+/* A hold for a while does not open what a refusal or the lack of a key has
+ * closed for longer. */
+static void
+hold_key(struct gates *gates, double until, const char *reason)
+{
+	if (gates->key.closed_why != GATE_WHY_HAND && until < gates->key.closed_until)
+		return;
+	gate_hold(&gates->key, until);
+	set_reason(gates->key_reason, sizeof(gates->key_reason), reason);
+	gates->key_dirty = true;
+}
+
 enum forebay_err
 gates_hold(struct gates *gates, const char *target, double until, const char *reason)
 {
-	struct model_gate *model;
+	const char *other;
 
-	if (strcmp(target, "batches") == 0)
-		return FOREBAY_ERR_NOT_FOUND;
-	gates->dirty = true;
 	/* "all" closes the one gate everybody passes: models yet unknown too. */
 	if (strcmp(target, HOST_NAME) == 0) {
 		gate_hold(&gates->host, until);
 		set_reason(gates->host_reason, sizeof(gates->host_reason), reason);
 		gates->host_dirty = true;
 	} else if (is_target(target, KEY_NAME)) {
-		gate_hold(&gates->key, until);
-		set_reason(gates->key_reason, sizeof(gates->key_reason), reason);
-		gates->key_dirty = true;
+		hold_key(gates, until, reason);
+	} else if (is_known_model(gates, target)) {
+		hold_model(gates, target, until, reason);
+		other = other_name(target);
+		if (other)
+			hold_model(gates, other, until, reason);
 	} else {
-		model = gates_model(gates, target, 0.0);
-		gate_hold(&model->gate, until);
-		set_reason(model->reason, sizeof(model->reason), reason);
-		model->dirty = true;
+		return FOREBAY_ERR_NOT_FOUND;
 	}
+	gates->dirty = true;
 	return FOREBAY_ERR_OK;
+}
+
+static void
+release_host(struct gates *gates)
+{
+	gate_release(&gates->host);
+	gates->host_reason[0] = '\0';
+	gates->host_dirty = true;
+}
+
+/* Without a key it stays closed, for that reason alone. */
+static void
+release_key(struct gates *gates)
+{
+	if (!gates->key_missing) {
+		gate_release(&gates->key);
+		gates->key_reason[0] = '\0';
+	} else if (gates->key.closed_why == GATE_WHY_HAND) {
+		gate_close(&gates->key, INFINITY, GATE_WHY_KEY);
+		set_reason(gates->key_reason, sizeof(gates->key_reason), "there is no usable key");
+	}
+	gates->key_dirty = true;
+}
+
+static void
+release_model(struct model_gate *model)
+{
+	gate_release(&model->gate);
+	model->reason[0] = '\0';
+	model->dirty = true;
 }
 
 enum forebay_err
 gates_release(struct gates *gates, const char *target)
 {
+	const char *other = other_name(target);
 	struct model_gate *model, *next;
-	bool found = false;
+	bool found = is_target(target, HOST_NAME) || is_target(target, KEY_NAME);
 
-	if (is_target(target, HOST_NAME)) {
-		gate_release(&gates->host);
-		gates->host_reason[0] = '\0';
-		gates->host_dirty = found = true;
-	}
-	if (strcmp(target, KEY_NAME) == 0 && gates->key_missing)
-		return FOREBAY_ERR_NOT_ALLOWED;
-	if (is_target(target, KEY_NAME) && !gates->key_missing) {
-		gate_release(&gates->key);
-		gates->key_reason[0] = '\0';
-		gates->key_dirty = found = true;
-	}
+	if (is_target(target, HOST_NAME))
+		release_host(gates);
+	if (is_target(target, KEY_NAME))
+		release_key(gates);
 	HASH_ITER (hh, gates->models, model, next)
-		if (is_model_target(target, model)) {
-			gate_release(&model->gate);
-			model->reason[0] = '\0';
-			model->dirty = found = true;
+		if (is_model_target(target, model) || (other && is_model_target(other, model))) {
+			release_model(model);
+			found = true;
 		}
 	gates->dirty |= found;
+	if (strcmp(target, KEY_NAME) == 0 && gates->key_missing)
+		return FOREBAY_ERR_NOT_ALLOWED;
 	return found ? FOREBAY_ERR_OK : FOREBAY_ERR_NOT_FOUND;
 }
 
 void
 gates_key_missing(struct gates *gates, const char *why)
 {
+	bool by_hand = gates->key.closed_why == GATE_WHY_HAND && isinf(gates->key.closed_until);
+
 	gates->key_missing = why != NULL;
+	if (why && by_hand)
+		return; /* closed anyway, and still so when there is a key again */
 	if (why)
 		gate_close(&gates->key, INFINITY, GATE_WHY_KEY);
 	else if (gates->key.closed_why != GATE_WHY_KEY)
@@ -101,12 +174,24 @@ gates_key_missing(struct gates *gates, const char *why)
 	gates->key_dirty = gates->dirty = true;
 }
 
+/* A reason belongs to a hold by hand or a closed key, and ends with it. */
+static const char *
+reason_now(const struct gate_view *view, const char *reason)
+{
+	bool given = view->weather == GATE_HELD &&
+		     (view->why == GATE_WHY_HAND || view->why == GATE_WHY_KEY ||
+		      view->why == GATE_WHY_BILLING);
+
+	return given ? reason : "";
+}
+
 static void
 fill_row(struct gates_row *ret, const struct gate *gate, const struct gate_config *config,
-	 double now)
+	 const char *reason, double now)
 {
 	ret->gate = gate;
 	gate_look(gate, config, now, &ret->view);
+	ret->reason = reason_now(&ret->view, reason);
 	gate_describe(gate, config, now, ret->words, sizeof(ret->words));
 }
 
@@ -118,15 +203,13 @@ gates_row(struct gates *gates, size_t i, double now, struct gates_row *ret)
 	if (i == 0) {
 		ret->name = KEY_NAME;
 		ret->kind = "key";
-		ret->reason = gates->key_reason;
-		fill_row(ret, &gates->key, &gates->host_config, now);
+		fill_row(ret, &gates->key, &gates->host_config, gates->key_reason, now);
 		return true;
 	}
 	if (i == 1) {
 		ret->name = HOST_NAME;
 		ret->kind = "host";
-		ret->reason = gates->host_reason;
-		fill_row(ret, &gates->host, &gates->host_config, now);
+		fill_row(ret, &gates->host, &gates->host_config, gates->host_reason, now);
 		return true;
 	}
 	for (i -= 2; model && i > 0; i--)
@@ -135,8 +218,7 @@ gates_row(struct gates *gates, size_t i, double now, struct gates_row *ret)
 		return false;
 	ret->name = model->name;
 	ret->kind = "model";
-	ret->reason = model->reason;
-	fill_row(ret, &model->gate, &model->gate_config, now);
+	fill_row(ret, &model->gate, &model->gate_config, model->reason, now);
 	return true;
 }
 
@@ -157,14 +239,15 @@ gates_words(struct gates *gates, const char *name, double now, char *buf, size_t
 
 	buf[0] = '\0';
 	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
-		enum gate_weather weather = gate_weather_of(all[i].gate, all[i].config, now);
-		bool reasoned = weather == GATE_HELD && all[i].reason[0];
+		struct gate_view view;
+		const char *reason;
 
-		if (weather == GATE_OPEN)
+		gate_look(all[i].gate, all[i].config, now, &view);
+		if (view.weather == GATE_OPEN)
 			continue;
+		reason = reason_now(&view, all[i].reason);
 		gate_describe(all[i].gate, all[i].config, now, words, sizeof(words));
-		snprintf(buf, len, "%s %s%s%s", all[i].name, words, reasoned ? ": " : "",
-			 reasoned ? all[i].reason : "");
+		snprintf(buf, len, "%s %s%s%s", all[i].name, words, reason[0] ? ": " : "", reason);
 		break;
 	}
 	return buf;

@@ -52,6 +52,7 @@ a_restart_keeps_the_dark(void **unused)
 	assert_int_equal(saved.count, 0); /* nothing happened */
 	succeed(gates, "claude-haiku-5-5", 10, 1.0);
 	now = storm(gates, MODEL, 1.0);
+	assert_true(may(gates, "held-one", now)); /* now it is known */
 	assert_false(gates_hold(gates, "held-one", INFINITY, NULL));
 	gates_save(gates, now, 1e9, keep, &saved);
 	assert_true(saved.count >= 3);
@@ -288,6 +289,94 @@ nonsense_on_disk_is_a_fresh_gate(void **unused)
 	}
 }
 
+/* --- by hand ---------------------------------------------------------------------------------- */
+
+static void
+a_hold_for_a_while_opens_nothing_that_is_closed(void **unused)
+{
+	struct gates *gates = gates_new(config, 1.0);
+	struct pass pass = send(gates, MODEL, 1.0);
+
+	(void)unused;
+	end_with(gates, &pass, 402, "billing_error", 2.0);
+	assert_false(gates_hold(gates, "all", 10.0, "lunch"));
+	assert_int_equal(row_of(gates, "key", 20.0).view.why, GATE_WHY_BILLING);
+	assert_false(may(gates, MODEL, 1e6));
+	assert_false(gates_release(gates, "all"));
+	assert_true(may(gates, MODEL, 3.0));
+
+	gates_key_missing(gates, "no key in /etc/key");
+	assert_false(gates_hold(gates, "key", 10.0, "lunch"));
+	assert_string_equal(row_of(gates, "key", 20.0).reason, "no key in /etc/key");
+	assert_false(may(gates, MODEL, 1e6));
+
+	/* For good: the key's return is no release; and a release finds the key missing. */
+	assert_false(gates_hold(gates, "all", INFINITY, "audit"));
+	gates_key_missing(gates, NULL);
+	assert_string_equal(row_of(gates, "key", 20.0).reason, "audit");
+	assert_false(may(gates, MODEL, 1e6));
+	gates_key_missing(gates, "gone again");
+	assert_string_equal(row_of(gates, "key", 20.0).reason, "audit");
+	assert_false(gates_release(gates, "all"));
+	assert_int_equal(row_of(gates, "key", 20.0).view.why, GATE_WHY_KEY);
+	gates_key_missing(gates, NULL);
+	assert_true(may(gates, MODEL, 20.0));
+	gates_free(gates);
+}
+
+static void
+both_names_of_a_model_are_held(void **unused)
+{
+	static const char *const names[] = { "claude-opus-4-5", "claude-opus-4-5-20251101" };
+
+	(void)unused;
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		struct gates *gates = gates_new(config, 1.0);
+
+		assert_false(gates_hold(gates, names[i], INFINITY, "old"));
+		assert_false(may(gates, names[0], 2.0));
+		assert_false(may(gates, names[1], 2.0));
+		assert_true(may(gates, MODEL, 2.0));
+		assert_false(gates_release(gates, names[1 - i]));
+		assert_true(may(gates, names[0], 2.0));
+		assert_true(may(gates, names[1], 2.0));
+		gates_free(gates);
+	}
+}
+
+static void
+a_name_nobody_knows_cannot_be_held(void **unused)
+{
+	struct gates *gates = gates_new(config, 1.0);
+
+	(void)unused;
+	assert_int_equal(gates_hold(gates, "claude-opus-55", 9.0, NULL), FOREBAY_ERR_NOT_FOUND);
+	assert_int_equal(gates_hold(gates, "", 9.0, NULL), FOREBAY_ERR_NOT_FOUND);
+	assert_true(may(gates, "our-own", 2.0));
+	assert_false(gates_hold(gates, "our-own", 9.0, NULL));
+	assert_false(may(gates, "our-own", 2.0));
+	gates_free(gates);
+}
+
+/* What was in flight is let in: that says nothing about why somebody closed the gate. */
+static void
+an_acceptance_is_no_release(void **unused)
+{
+	static const char *const targets[] = { MODEL, "key", "host", "all" };
+
+	(void)unused;
+	for (size_t i = 0; i < ARRAY_LEN(targets); i++) {
+		struct gates *gates = gates_new(config, 1.0);
+		struct pass pass = send(gates, MODEL, 1.0);
+
+		assert_false(gates_hold(gates, targets[i], INFINITY, NULL));
+		gates_accepted(gates, &pass, 2.0);
+		gates_ended(gates, &pass, NULL, 1, 1, 0.0, 3.0);
+		assert_false(may(gates, MODEL, 1e6));
+		gates_free(gates);
+	}
+}
+
 /* --- names -------------------------------------------------------------------------------------
  */
 
@@ -371,6 +460,10 @@ main(void)
 		cmocka_unit_test(the_host_brightens_on_disk_too),
 		cmocka_unit_test(a_model_with_a_gates_name_does_no_harm),
 		cmocka_unit_test(nonsense_on_disk_is_a_fresh_gate),
+		cmocka_unit_test(a_hold_for_a_while_opens_nothing_that_is_closed),
+		cmocka_unit_test(both_names_of_a_model_are_held),
+		cmocka_unit_test(a_name_nobody_knows_cannot_be_held),
+		cmocka_unit_test(an_acceptance_is_no_release),
 		cmocka_unit_test(idle_models_make_room_and_busy_ones_stay),
 		cmocka_unit_test(a_long_name_has_one_gate),
 	};
