@@ -213,11 +213,13 @@ static const struct api_error rows[] = {
 	{ 501, NULL, NULL, NULL, "not implemented", REQUEST, "501 not implemented",
 	  "The API does not do this; asking again does not help.", "Correct the request." },
 
-	{ 0, "network/connect", NULL, NULL, "connection refused|failed to connect|unreachable", NETWORK,
-	  "no connection", "The API's host does not take connections, or a firewall is between.",
+	{ 0, "network/connect", NULL, NULL,
+	  "connection refused|failed to connect|couldn't connect|unreachable|econnrefused|"
+	  "ehostunreach|enetunreach|connection error", NETWORK, "no connection",
+	  "The API's host does not take connections, or a firewall is between.",
 	  WAITS " Check the network, proxy and firewall of this machine if it lasts." },
-	{ 0, "network/dns", NULL, NULL, "could not resolve|name resolution|getaddrinfo", NETWORK,
-	  "name not resolved", "The API's name cannot be turned into an address.",
+	{ 0, "network/dns", NULL, NULL, "could not resolve|name resolution|getaddrinfo|enotfound|"
+	  "eai_again", NETWORK, "name not resolved", "The API's name cannot be turned into an address.",
 	  WAITS " Check DNS on this machine if it lasts." },
 	{ 0, "network/tls", NULL, NULL, "certificate|tls|ssl", NETWORK, "TLS failed",
 	  "No trusted connection: a wrong certificate, a wrong clock or an inspecting proxy.",
@@ -229,7 +231,8 @@ static const struct api_error rows[] = {
 	{ 0, "network/lifetime", NULL, NULL, NULL, SILENT, "the answer took too long",
 	  "The answer was not finished within the longest time an attempt may take.",
 	  "Ask for less, send it as a batch, or raise [upstream] lifetime." },
-	{ 0, "network/reset", NULL, NULL, "connection reset|econnreset|broken pipe|socket hang up",
+	{ 0, "network/reset", NULL, NULL, "connection reset|econnreset|econnaborted|broken pipe|epipe|"
+	  "socket hang up",
 	  NETWORK, "connection broken",
 	  "The connection broke before the answer was whole. It may have been billed.", WAITS },
 	{ 0, "network/truncated", NULL, NULL, "truncated|unexpected eof|ended without", NETWORK,

@@ -73,15 +73,17 @@ put_raw(const struct exchange *x, struct evbuffer *out)
 		evbuffer_add(out, "\x16\x03\x01HTTP \xff\xfe 20x OK\r\n\0\r\n\r\n", 24);
 		break;
 	case KIND_TWO_LENGTHS:
-		evbuffer_add_printf(out,
-				    "HTTP/1.1 500 Odd\r\ncontent-length: %zu\r\n"
-				    "content-length: 7\r\n\r\n%s",
-				    sizeof(two) - 1, two);
+		evbuffer_add_printf(
+		    out,
+		    "HTTP/1.1 500 Odd\r\nrequest-id: req_lengths\r\ncontent-length: %zu\r\n"
+		    "content-length: 7\r\n\r\n%s",
+		    sizeof(two) - 1, two);
 		break;
 	case KIND_CHUNKS:
-		evbuffer_add_printf(out, "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n"
-					 "transfer-encoding: chunked\r\n\r\n"
-					 "12\r\nevent: ping\ndata: \r\nhello\r\nworld\r\n");
+		evbuffer_add_printf(out,
+				    "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n"
+				    "request-id: req_chunks\r\ntransfer-encoding: chunked\r\n\r\n"
+				    "12\r\nevent: ping\ndata: \r\nhello\r\nworld\r\n");
 		break;
 	case KIND_INTERIM:
 		for (int i = 0; i < INTERIMS; i++)
