@@ -156,6 +156,19 @@ load_field(struct gate *gate, const struct field *field, double now, double wall
 		*(double *)at = value;
 }
 
+/*
+ * A record of the future: since it was written, just now, the clock has been set
+ * back. Spans then go on from now; only the date of a billing pause is a date.
+ */
+static double
+offset_of(const struct field *field, const char *text, double wall_offset, double age)
+{
+	bool is_date = field->offset == offsetof(struct gate, closed_until) &&
+		       number_of(text, "closed_why") == GATE_WHY_BILLING;
+
+	return age < 0 && !is_date ? wall_offset - age : wall_offset;
+}
+
 bool
 gate_load(struct gate *gate, const struct gate_config *config, double now, double wall_offset,
 	  const char *text, size_t len)
@@ -172,11 +185,11 @@ gate_load(struct gate *gate, const struct gate_config *config, double now, doubl
 	age = now + wall_offset - number_of(copy, "saved");
 	if (isnan(age))
 		return false;
-	/* A clock set back makes a record of the future: it was written just now. */
 	fresh = age <= GATE_FORGET_S;
 	for (size_t i = 0; i < ARRAY_LEN(fields); i++)
 		if (fresh || fields[i].is_hold)
-			load_field(gate, &fields[i], now, wall_offset,
+			load_field(gate, &fields[i], now,
+				   offset_of(&fields[i], copy, wall_offset, age),
 				   number_of(copy, fields[i].key));
 	gate_fit(gate, config);
 	gate_restart(gate, config);

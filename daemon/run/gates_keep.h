@@ -21,4 +21,11 @@
 void gates_save_before_probe(struct gates *gates, const char *model, double now, double wall_offset,
 			     gates_save_fn *fn, void *arg);
 
+/*
+ * The wall clock was set, by so many seconds (back: negative), while the one that
+ * now comes from went on. Pauses and holds are spans and stay as they are; the
+ * end of a billing pause is a date and moves. All is saved anew.
+ */
+void gates_wall_jumped(struct gates *gates, double by);
+
 #endif

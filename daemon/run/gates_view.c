@@ -353,6 +353,18 @@ gates_save_before_probe(struct gates *gates, const char *name, double now, doubl
 	}
 }
 
+void
+gates_wall_jumped(struct gates *gates, double by)
+{
+	struct model_gate *model, *next;
+
+	if (gates->key.closed_why == GATE_WHY_BILLING && gates->key.closed_until > 0)
+		gates->key.closed_until = fmax(gates->key.closed_until - by, 0.0);
+	gates->dirty = gates->host_dirty = gates->key_dirty = true;
+	HASH_ITER (hh, gates->models, model, next)
+		model->dirty = true;
+}
+
 /* What save_one() wrote, back into its place. */
 static void
 load_one(struct gate *gate, const struct gate_config *config, char *reason, size_t reason_len,

@@ -167,6 +167,37 @@ a_hold_is_kept_as_soon_as_it_is_known(void **unused)
 	gates_free(gates);
 }
 
+static void
+a_billing_pause_ends_by_the_wall_clock(void **unused)
+{
+	struct gates *gates = gates_new(config, 1.0), *other;
+	struct saved saved = { 0 };
+	struct answer answer;
+	struct pass pass;
+
+	(void)unused;
+	succeed(gates, MODEL, 10, 1.0);
+	assert_false(gates_hold(gates, MODEL, 50.0, "lunch"));
+	pass = send(gates, MODEL, 3.0);
+	answered(&answer, 402, "billing_error", "no");
+	gates_ended(gates, &pass, &answer, 0, 0, 7200.0, 4.0);
+	gates_wall_jumped(gates, 3600.0);
+	assert_true(row_of(gates, "key", 3603.0).view.weather == GATE_HELD);
+	gates_save(gates, 5.0, 1e9 + 3600.0, keep, &saved);
+	assert_int_equal(saved.count, 3);
+	gates_wall_jumped(gates, -1800.0);
+	assert_true(row_of(gates, "key", 5403.0).view.weather == GATE_HELD);
+	assert_true(row_of(gates, "key", 5405.0).view.weather != GATE_HELD);
+	assert_true(row_of(gates, MODEL, 49.0).view.weather == GATE_HELD); /* a span */
+	other = restart(&saved, 5.0, 1e9 + 3600.0);
+	assert_true(row_of(other, "key", 3603.0).view.weather == GATE_HELD);
+	assert_true(row_of(other, "key", 3605.0).view.weather != GATE_HELD);
+	gates_free(other);
+	gates_wall_jumped(gates, 1e6);
+	assert_true(row_of(gates, "key", 6.0).view.weather != GATE_HELD);
+	gates_free(gates);
+}
+
 /* All probes at a host that hangs are one life after another without an answer. */
 static void
 a_host_that_never_answers_gets_dark_over_restarts(void **unused)
@@ -455,6 +486,7 @@ main(void)
 		cmocka_unit_test(a_probe_that_is_out_counts_as_refused),
 		cmocka_unit_test(fine_weather_costs_no_write),
 		cmocka_unit_test(a_hold_is_kept_as_soon_as_it_is_known),
+		cmocka_unit_test(a_billing_pause_ends_by_the_wall_clock),
 		cmocka_unit_test(a_host_that_never_answers_gets_dark_over_restarts),
 		cmocka_unit_test(a_restart_keeps_the_key_closed),
 		cmocka_unit_test(the_host_brightens_on_disk_too),

@@ -362,6 +362,61 @@ an_old_record_is_forgotten_but_not_a_hold(void **unused)
 	assert_described(&t, 9000.0, "held 12 s (a spending limit or missing credit)");
 }
 
+/* Spans are neither cut short nor made endless; a date stays where it is. */
+static void
+a_clock_set_back_changes_no_span(void **unused)
+{
+	static const double backs[] = { 1.0, 3600.0, 86400.0, 1e9 };
+	struct scene s, t;
+
+	(void)unused;
+	for (size_t i = 0; i < ARRAY_LEN(backs); i++) {
+		double back = WALL - backs[i];
+
+		scene_init(&s, 64);
+		accept(&s, 100.0);
+		for (int k = 0; k < 40; k++)
+			refuse(&s, 110.0 + k);
+		s.gate.next_at = 152.5;
+		assert_true(reload(&s, &t, 150.0, 150.0, back));
+		assert_true(gate_is_dark(&t.gate, &t.config));
+		assert_true(fabs(t.gate.next_at - 152.5) < 1e-4);
+		assert_true(fabs(t.gate.run_since - s.gate.run_since) < 1e-4);
+
+		s.gate.hold_until = 180.0;
+		s.gate.hold_why = GATE_WHY_RATE_LIMIT;
+		gate_hold(&s.gate, 750.0);
+		assert_true(reload(&s, &t, 150.0, 150.0, back));
+		assert_true(fabs(t.gate.hold_until - 180.0) < 1e-4);
+		assert_true(fabs(t.gate.closed_until - 750.0) < 1e-4);
+		gate_hold(&s.gate, INFINITY);
+		assert_true(reload(&s, &t, 150.0, 150.0, back));
+		assert_true(isinf(t.gate.closed_until));
+
+		gate_close(&s.gate, 750.0, GATE_WHY_BILLING);
+		assert_true(reload(&s, &t, 150.0, 150.0, back));
+		assert_true(fabs(t.gate.closed_until - 750.0 - backs[i]) < 1e-4);
+	}
+}
+
+static void
+a_clock_set_forward_is_a_long_sleep(void **unused)
+{
+	struct scene s, t;
+
+	(void)unused;
+	scene_init(&s, 64);
+	for (int k = 0; k < 40; k++)
+		refuse(&s, 110.0 + k);
+	s.gate.hold_until = 180.0;
+	gate_hold(&s.gate, 9000.0);
+	assert_false(reload(&s, &t, 150.0, 150.0, WALL + 3600.0));
+	assert_false(gate_is_dark(&t.gate, &t.config));
+	assert_described(&t, 150.0, "held 1h27m (by hand)");
+	assert_false(reload(&s, &t, 150.0, 150.0, WALL + 86400.0));
+	assert_described(&t, 150.0, "open 64/64");
+}
+
 static void
 fewer_slots_after_the_restart(void **unused)
 {
@@ -450,6 +505,8 @@ main(void)
 		cmocka_unit_test(lives_without_an_answer_add_up_to_the_dark),
 		cmocka_unit_test(only_in_the_dark_is_the_worst_foreseen),
 		cmocka_unit_test(an_old_record_is_forgotten_but_not_a_hold),
+		cmocka_unit_test(a_clock_set_back_changes_no_span),
+		cmocka_unit_test(a_clock_set_forward_is_a_long_sleep),
 		cmocka_unit_test(fewer_slots_after_the_restart),
 		cmocka_unit_test(nonsense_is_a_fresh_gate),
 		cmocka_unit_test(unknown_keys_and_wild_values_are_skipped),
