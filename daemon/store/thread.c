@@ -118,14 +118,17 @@ thread_beat(struct thread *thread)
 static int
 wait_for_work(struct thread *thread)
 {
-	int64_t wait_ms = upkeep_wait_ms(thread), until_ms;
+	int64_t wait_ms = upkeep_wait_ms(thread), until_us;
 	struct timespec until;
+	struct timeval wait;
 
 	if (wait_ms < 0)
 		return pthread_cond_wait(&thread->given, &thread->lock);
-	until_ms = clock_mono_ms() + wait_ms;
-	until.tv_sec = (time_t)(until_ms / 1000);
-	until.tv_nsec = (long)(until_ms % 1000) * 1000000;
+	wait = clock_timer((double)wait_ms / 1000.0);
+	/* The clock of the condition, whatever the pace of ours. */
+	until_us = clock_service_us() + (int64_t)wait.tv_sec * 1000000 + wait.tv_usec;
+	until.tv_sec = (time_t)(until_us / 1000000);
+	until.tv_nsec = (long)(until_us % 1000000) * 1000;
 	return pthread_cond_timedwait(&thread->given, &thread->lock, &until);
 }
 
