@@ -3,16 +3,19 @@
  */
 #include "daemon/store/bodies.h"
 
+#include "daemon/base/log.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 /* Freed pieces are overwritten (SECURE_DELETE), so a few at a time: 1 MiB. */
-#define TRASH_PIECES 4
+#define TRASH_PIECES   4
+#define BODIES_PER_JOB 4 /* places for kinds of them */
 
 uint64_t
 bodies_id(uint64_t job, enum body_kind kind)
 {
-	return job * 4 + kind;
+	return job * BODIES_PER_JOB + kind;
 }
 
 static uint64_t
@@ -125,6 +128,17 @@ bodies_release(struct db *db, uint64_t id)
 
 /* --- from the disk ----------------------------------------------------------- */
 
+/* One body, not the file: whoever needs it fails, everybody else goes on. */
+static enum forebay_err
+damaged(struct db *db, uint64_t id, const char *what)
+{
+	if (db->failure != DB_FINE)
+		return FOREBAY_ERR_STORAGE;
+	log_with(LOG_LEVEL_ERROR, LOG_FIELDS(.job_id = id / BODIES_PER_JOB),
+		 "store: a body of this job is damaged: %s", what);
+	return FOREBAY_ERR_INTERNAL;
+}
+
 enum forebay_err
 bodies_open(struct db *db, uint64_t id, struct body_out *ret)
 {
@@ -132,7 +146,9 @@ bodies_open(struct db *db, uint64_t id, struct body_out *ret)
 
 	*ret = (struct body_out){ .id = id };
 	if (!find_info(db, id, &info))
-		return db->failure ? FOREBAY_ERR_STORAGE : FOREBAY_ERR_NOT_FOUND;
+		return damaged(db, id, "its row is missing");
+	if (info.len > (uint64_t)BODIES_PIECE_MAX * BODIES_PIECE)
+		return damaged(db, id, "its length cannot be");
 	ret->len = info.len;
 	/* Room for a terminator: an empty body is a pointer, not NULL. */
 	ret->data = malloc(info.len + 1);
@@ -148,15 +164,24 @@ bodies_is_read(const struct body_out *out)
 	return !out->id || out->done == out->len;
 }
 
+/* Removed with its row, or alone. */
+static enum forebay_err
+missing(struct db *db, uint64_t id)
+{
+	struct info info;
+
+	if (!find_info(db, id, &info))
+		return db->failure ? FOREBAY_ERR_STORAGE : FOREBAY_ERR_NOT_FOUND;
+	return damaged(db, id, "a piece of it is missing");
+}
+
 static enum forebay_err
 read_into(struct db *db, sqlite3_stmt *query, struct body_out *out, size_t want)
 {
 	if (!db_row(db, query))
-		return db->failure ? FOREBAY_ERR_STORAGE : FOREBAY_ERR_NOT_FOUND;
-	if ((size_t)sqlite3_column_bytes(query, 0) != want) {
-		db_damaged(db, "a body has another length than its row says");
-		return FOREBAY_ERR_STORAGE;
-	}
+		return missing(db, out->id);
+	if ((size_t)sqlite3_column_bytes(query, 0) != want)
+		return damaged(db, out->id, "it has another length than its row says");
 	if (want)
 		memcpy(out->data + out->done, sqlite3_column_blob(query, 0), want);
 	out->done += want;
@@ -185,6 +210,15 @@ static uint64_t
 next_trash(struct db *db)
 {
 	return (uint64_t)db_number(db, SQL_TRASH_NEXT, 0);
+}
+
+bool
+bodies_forsake(struct db *db)
+{
+	if (!db_begin(db))
+		return false;
+	db_run_values(db, SQL_TRASH_ALL, NULL, 0);
+	return db_commit(db);
 }
 
 bool

@@ -52,13 +52,17 @@ bool bodies_share(struct db *db, uint64_t id, uint64_t *ret_len);
 /* One job less; the last takes it along. */
 void bodies_release(struct db *db, uint64_t id);
 
-/* Prepare to read: a small one is read at once, of a big one memory is taken.
- * NOT_FOUND, NO_MEMORY. */
+/* Prepare to read a body that a row of this transaction names: a small one is read
+ * at once, for a big one memory is taken. INTERNAL when it is not there or not
+ * what its row says (damage, and logged); NO_MEMORY, STORAGE. */
 MUST_CHECK enum forebay_err bodies_open(struct db *db, uint64_t id, struct body_out *ret);
 bool bodies_is_read(const struct body_out *out);
-/* NOT_FOUND when it was removed meanwhile. */
+/* NOT_FOUND when it was removed meanwhile; INTERNAL, STORAGE as above. */
 MUST_CHECK enum forebay_err bodies_read_piece(struct db *db, struct body_out *out);
 
+/* All that is staged belongs to nobody: trash, as a transaction of its own. False:
+ * a failure. */
+bool bodies_forsake(struct db *db);
 /* Remove some pieces of some trash, as a transaction of its own. False: there is
  * none left, or a failure. */
 bool bodies_sweep_trash(struct db *db);

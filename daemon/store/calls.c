@@ -51,15 +51,10 @@ store_start(struct store *store, const struct store_attempt *attempt, store_done
 static void
 copy_end(struct op *op, const struct store_end *end, struct store_end *ret)
 {
-	struct store_attempt *earlier = NULL;
-
 	*ret = *end;
 	op_copy_attempt(op, &end->attempt, &ret->attempt);
-	if (end->earlier_count)
-		earlier = arena_alloc(&op->arena, end->earlier_count * sizeof(*earlier));
-	for (size_t i = 0; i < end->earlier_count; i++)
-		op_copy_attempt(op, &end->earlier[i], &earlier[i]);
-	ret->earlier = earlier;
+	ret->earlier = NULL;
+	ret->earlier_count = 0;
 	ret->result = NULL;
 	ret->body = ret->raw = NULL;
 }
@@ -86,6 +81,21 @@ store_finish(struct store *store, const struct store_end *end, store_done_fn *do
 	store_add(store, op);
 }
 
+/* All of the ledger, in order. */
+static void
+add_attempts(struct op *op, const struct store_end *end, struct record_args *args)
+{
+	size_t count = end->earlier_count;
+	struct store_attempt *rows = arena_alloc(&op->arena, (count + 1) * sizeof(*rows));
+
+	for (size_t i = 0; i < count; i++)
+		op_copy_attempt(op, &end->earlier[i], &rows[i]);
+	if (args->end.attempt.number)
+		rows[count++] = args->end.attempt;
+	args->attempts = rows;
+	args->attempt_count = count;
+}
+
 void
 store_record(struct store *store, const struct store_job *job, const struct store_lane *lane,
 	     const struct store_end *end, store_done_fn *done, void *arg)
@@ -98,6 +108,7 @@ store_record(struct store *store, const struct store_job *job, const struct stor
 	op_copy_lane(op, lane, &args->lane);
 	args->job.head.lane = lane->id;
 	copy_end(op, end, &args->end);
+	add_attempts(op, end, args);
 	args->has_result = end->result;
 	if (end->result)
 		op_copy_result(op, end->result, &args->result);

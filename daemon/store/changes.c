@@ -67,6 +67,16 @@ submit_existing(struct db *db, struct op *op, const struct store_job *job)
 	return FOREBAY_ERR_OK;
 }
 
+/* What was tried before the job had a row. */
+static void
+add_ledger(struct db *db, uint64_t job, const struct store_attempt *attempts, size_t count)
+{
+	uint64_t refused = ledger_add_all(db, job, attempts, count);
+
+	if (refused)
+		db_run(db, SQL_JOB_REFUSED, DB_INT(job), DB_INT(refused), DB_INT(0));
+}
+
 /* The body of the job that is tried again, and its length. */
 static bool
 find_shared(struct db *db, struct store_job *job, uint64_t *ret_body)
@@ -92,6 +102,7 @@ op_run_submit(struct db *db, struct op *op)
 	if (!jobs_add(db, &job, body))
 		return submit_existing(db, op, &job);
 	learn_lane(db, &args->lane);
+	add_ledger(db, job.head.id, job.earlier, job.earlier_count);
 	if (!job.retry_of)
 		bodies_put(db, &op->in[0]);
 	else if (!bodies_share(db, body, &len))
@@ -127,30 +138,11 @@ add_without_key(struct db *db, struct store_job *job)
 	return jobs_add(db, job, 0);
 }
 
-static uint64_t
-add_ledger(struct db *db, const struct store_end *end, uint64_t job)
-{
-	uint64_t refused = 0;
-
-	for (size_t i = 0; i <= end->earlier_count; i++) {
-		struct store_attempt attempt =
-		    i < end->earlier_count ? end->earlier[i] : end->attempt;
-
-		attempt.job = job;
-		if (!attempt.number)
-			continue;
-		refused += ledger_is_refused(&attempt);
-		ledger_end(db, &attempt, refused);
-	}
-	return refused;
-}
-
 enum forebay_err
 op_run_record(struct db *db, struct op *op)
 {
 	const struct record_args *args = op->args;
 	struct store_job job = args->job;
-	uint64_t refused;
 
 	job.state = args->end.to;
 	job.error = args->end.error;
@@ -159,9 +151,7 @@ op_run_record(struct db *db, struct op *op)
 	if (!jobs_add(db, &job, 0) && !add_without_key(db, &job))
 		return submit_existing(db, op, &job);
 	learn_lane(db, &args->lane);
-	refused = add_ledger(db, &args->end, job.head.id);
-	if (refused)
-		db_run(db, SQL_JOB_REFUSED, DB_INT(job.head.id), DB_INT(refused), DB_INT(0));
+	add_ledger(db, job.head.id, args->attempts, args->attempt_count);
 	if (args->has_result)
 		add_result(db, op, job.head.id, &args->result);
 	op->reply.id = job.head.id;
@@ -173,15 +163,19 @@ op_run_record(struct db *db, struct op *op)
 
 /* --- start, finish ----------------------------------------------------------- */
 
-/* The body is opened first: a job whose body cannot be had is not started. */
+/* The body is opened first: a job whose body cannot be had now is not started. One
+ * whose body is damaged is, for only from there it can fail. */
 static enum forebay_err
 start_queued(struct db *db, struct op *op, const struct store_attempt *attempt,
 	     const struct job_hot *hot)
 {
 	enum forebay_err err = hot->body ? bodies_open(db, hot->body, &op->out) : FOREBAY_ERR_OK;
 
-	if (err)
-		return err;
+	if (err == FOREBAY_ERR_NO_MEMORY)
+		log_with(LOG_LEVEL_WARN, LOG_FIELDS(.job_id = attempt->job),
+			 "store: no memory for its body, the job is not started");
+	if (err && err != FOREBAY_ERR_INTERNAL)
+		return FOREBAY_ERR_STORAGE;
 	if (db_run(db, SQL_JOB_START, DB_INT(attempt->job), DB_INT(attempt->number),
 		   DB_INT(attempt->started_ms)) <= 0)
 		return ended(db);
@@ -190,7 +184,7 @@ start_queued(struct db *db, struct op *op, const struct store_attempt *attempt,
 	counts_move(&db->counts, hot->head.lane, FOREBAY_JOB_QUEUED, FOREBAY_JOB_RUNNING,
 		    hot->head.body_len);
 	ledger_add(db, attempt);
-	return ended(db);
+	return err ? err : ended(db);
 }
 
 enum forebay_err
@@ -210,9 +204,6 @@ op_run_start(struct db *db, struct op *op)
 	op->reply.job = job;
 	if (hot.state == FOREBAY_JOB_QUEUED)
 		err = start_queued(db, op, attempt, &hot);
-	if (err == FOREBAY_ERR_NOT_FOUND)
-		log_with(LOG_LEVEL_ERROR, LOG_FIELDS(.job_id = attempt->job),
-			 "store: the body of a queued job is missing");
 	/* As the job is now. */
 	job->state = op->reply.state;
 	job->head.tries = MAX(job->head.tries, op->reply.moved ? attempt->number : 0);

@@ -61,6 +61,13 @@ void ledger_add(struct db *db, const struct store_attempt *attempt);
 /* Write how it ended, adding the row when there is none; the middle of a long
  * series of refused ones is dropped. refused counts this one already. */
 void ledger_end(struct db *db, const struct store_attempt *attempt, uint64_t refused);
+/* The ledger of a job that had no row so far, in order, ended; refused ones of the
+ * middle are left out. Returns how many were refused. */
+uint64_t ledger_add_all(struct db *db, uint64_t job, const struct store_attempt *attempts,
+			size_t count);
+/* How often in a row it was sent and nobody saw the end, up to now; an overload in
+ * between changes nothing. */
+uint64_t ledger_lost(struct db *db, uint64_t job);
 /* At most LEDGER_MAX rows, oldest first. */
 #define LEDGER_MAX 256
 size_t ledger_read(struct db *db, uint64_t job, struct arena *arena,

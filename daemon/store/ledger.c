@@ -54,6 +54,33 @@ ledger_end(struct db *db, const struct store_attempt *a, uint64_t refused)
 		db_run(db, SQL_ATTEMPT_DROP, DB_INT(a->job), DB_INT(LEDGER_REFUSED_KEPT));
 }
 
+uint64_t
+ledger_add_all(struct db *db, uint64_t job, const struct store_attempt *attempts, size_t count)
+{
+	uint64_t refused = 0, seen = 0;
+
+	for (size_t i = 0; i < count; i++)
+		refused += ledger_is_refused(&attempts[i]);
+	for (size_t i = 0; i < count; i++) {
+		struct store_attempt row = attempts[i];
+
+		row.job = job;
+		seen += ledger_is_refused(&row);
+		if (!ledger_is_refused(&row) || seen <= LEDGER_REFUSED_KEPT ||
+		    seen + LEDGER_REFUSED_KEPT > refused)
+			ledger_add(db, &row);
+	}
+	return refused;
+}
+
+uint64_t
+ledger_lost(struct db *db, uint64_t job)
+{
+	CLEANUP(db_done) sqlite3_stmt *query = db_query(db, SQL_ATTEMPTS_LOST_COUNT, DB_INT(job));
+
+	return db_row(db, query) ? (uint64_t)sqlite3_column_int64(query, 0) : 0;
+}
+
 static void
 read_row(sqlite3_stmt *q, struct arena *arena, struct store_attempt *ret)
 {

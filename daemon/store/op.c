@@ -87,29 +87,6 @@ copy_strings(struct arena *arena, void *row, const size_t *offsets, size_t count
 }
 
 void
-op_copy_job(struct op *op, const struct store_job *job, struct store_job *ret)
-{
-	/* Not the route: it is the lane's. */
-	static const size_t strings[] = {
-		offsetof(struct store_job, model),   offsetof(struct store_job, chain),
-		offsetof(struct store_job, version), offsetof(struct store_job, model_option),
-		offsetof(struct store_job, betas),   offsetof(struct store_job, label),
-		offsetof(struct store_job, key),     offsetof(struct store_job, unit),
-	};
-
-	*ret = *job;
-	ret->route = NULL;
-	copy_strings(&op->arena, ret, strings, ARRAY_LEN(strings));
-}
-
-void
-op_copy_lane(struct op *op, const struct store_lane *lane, struct store_lane *ret)
-{
-	*ret = *lane;
-	ret->route = arena_strdup(&op->arena, lane->route ? lane->route : "");
-}
-
-void
 op_copy_attempt(struct op *op, const struct store_attempt *attempt, struct store_attempt *ret)
 {
 	static const size_t strings[] = {
@@ -124,6 +101,40 @@ op_copy_attempt(struct op *op, const struct store_attempt *attempt, struct store
 
 	*ret = *attempt;
 	copy_strings(&op->arena, ret, strings, ARRAY_LEN(strings));
+}
+
+static const struct store_attempt *
+copy_attempts(struct op *op, const struct store_attempt *attempts, size_t count)
+{
+	struct store_attempt *copy = arena_alloc(&op->arena, count * sizeof(*copy));
+
+	for (size_t i = 0; i < count; i++)
+		op_copy_attempt(op, &attempts[i], &copy[i]);
+	return copy;
+}
+
+void
+op_copy_job(struct op *op, const struct store_job *job, struct store_job *ret)
+{
+	/* Not the route: it is the lane's. */
+	static const size_t strings[] = {
+		offsetof(struct store_job, model),   offsetof(struct store_job, chain),
+		offsetof(struct store_job, version), offsetof(struct store_job, model_option),
+		offsetof(struct store_job, betas),   offsetof(struct store_job, label),
+		offsetof(struct store_job, key),     offsetof(struct store_job, unit),
+	};
+
+	*ret = *job;
+	ret->route = NULL;
+	ret->earlier = copy_attempts(op, job->earlier, job->earlier_count);
+	copy_strings(&op->arena, ret, strings, ARRAY_LEN(strings));
+}
+
+void
+op_copy_lane(struct op *op, const struct store_lane *lane, struct store_lane *ret)
+{
+	*ret = *lane;
+	ret->route = arena_strdup(&op->arena, lane->route ? lane->route : "");
 }
 
 void
@@ -159,7 +170,9 @@ op_run(struct db *db, struct op *op)
 	op->err = rows[op->kind].run(db, op);
 	if (db->failure != DB_FINE)
 		return;
-	if (op->err && op->err != FOREBAY_ERR_KEY_CONFLICT)
+	if (op->err && op->reply.moved)
+		op_lose_body(op, op->err);
+	else if (op->err && op->err != FOREBAY_ERR_KEY_CONFLICT)
 		op_fail(op, op->err);
 	take_small_body(op);
 	for (size_t i = 0; i < ARRAY_LEN(op->in); i++)
@@ -173,6 +186,19 @@ op_fail(struct op *op, enum forebay_err err)
 	op->err = err;
 	for (size_t i = 0; i < ARRAY_LEN(op->in); i++)
 		op->in[i].stored = false;
+}
+
+void
+op_lose_body(struct op *op, enum forebay_err err)
+{
+	if (op->kind != OP_START) {
+		op_fail(op, err);
+		return;
+	}
+	free(op->out.data);
+	op->out = (struct body_out){ 0 };
+	/* Of a running job nobody removes it. */
+	op->err = err == FOREBAY_ERR_NOT_FOUND ? FOREBAY_ERR_INTERNAL : err;
 }
 
 const char *

@@ -63,6 +63,8 @@ struct record_args {
 	struct store_job job;
 	struct store_lane lane;
 	struct store_end end;
+	const struct store_attempt *attempts; /* earlier ones and the last */
+	size_t attempt_count;
 	struct store_result result;
 	bool has_result;
 };
@@ -117,7 +119,7 @@ void op_copy_attempt(struct op *op, const struct store_attempt *attempt, struct 
 void op_copy_result(struct op *op, const struct store_result *result, struct store_result *ret);
 
 /* What runs it: inside a transaction, filling op->reply; changes.c, reads.c. An
- * operation that refuses has written nothing. */
+ * operation that refuses has written nothing, unless it answers that it moved. */
 typedef enum forebay_err op_run_fn(struct db *db, struct op *op);
 #define OP_DECLARE(kind, run) op_run_fn op_run_##run;
 OPS(OP_DECLARE)
@@ -127,6 +129,9 @@ OPS(OP_DECLARE)
 void op_run(struct db *db, struct op *op);
 /* Forget what it answered; err instead. */
 void op_fail(struct op *op, enum forebay_err err);
+/* The body it was to answer with cannot be had: err. That a job was started by it
+ * stays said, for it is true. */
+void op_lose_body(struct op *op, enum forebay_err err);
 const char *op_name(const struct op *op);
 
 #endif

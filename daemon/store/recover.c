@@ -8,19 +8,27 @@
 
 #include "daemon/store/jobs.h"
 
+#include "daemon/base/log.h"
+
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 /* Jobs brought back in one transaction. */
-#define RECOVER_AT_ONCE 256
+#define RECOVER_AT_ONCE	    256
+/* A job that takes the daemon down with it would do so, and cost, until its
+ * deadline. One that only runs beside it, or is hit by a power cut, must not be
+ * taken for it: so many times max_attempts in a row are no accident. */
+#define LOST_TIMES_ATTEMPTS 10
 
 static const char billed[] =
     "forebayd stopped while the API was answering: the request may have been billed";
 
 static void
-fail_one(struct db *db, const struct job_hot *hot, int64_t now_ms)
+fail_one(struct db *db, const struct job_hot *hot, const char *why, int64_t now_ms)
 {
 	const struct job_result row = { .result = { .error = FOREBAY_ERR_INTERNAL,
-						    .message = billed } };
+						    .message = why } };
 	const struct job_move move = { FOREBAY_JOB_FAILED, FOREBAY_ERR_INTERNAL, now_ms };
 
 	jobs_move(db, hot, &move);
@@ -28,13 +36,30 @@ fail_one(struct db *db, const struct job_hot *hot, int64_t now_ms)
 }
 
 static void
+fail_lost(struct db *db, const struct job_hot *hot, uint64_t lost, int64_t now_ms)
+{
+	char why[160];
+
+	snprintf(why, sizeof(why),
+		 "forebayd stopped %" PRIu64 " times in a row while this job ran: it may have been "
+		 "billed each time",
+		 lost);
+	log_with(LOG_LEVEL_ERROR, LOG_FIELDS(.job_id = hot->head.id), "failed: %s", why);
+	fail_one(db, hot, why, now_ms);
+}
+
+static void
 recover_one(struct db *db, const struct store_config *config, const struct job_hot *hot)
 {
 	const struct job_move again = { FOREBAY_JOB_QUEUED, FOREBAY_ERR_OK, config->now_ms };
+	uint64_t most = LOST_TIMES_ATTEMPTS * (uint64_t)MAX(hot->head.max_attempts, 1);
+	uint64_t lost = ledger_lost(db, hot->head.id);
 
 	db_run(db, SQL_ATTEMPTS_LOST, DB_INT(hot->head.id));
 	if (config->fail_on_crash)
-		fail_one(db, hot, config->now_ms);
+		fail_one(db, hot, billed, config->now_ms);
+	else if (lost >= most)
+		fail_lost(db, hot, lost, config->now_ms);
 	else
 		jobs_move(db, hot, &again);
 }

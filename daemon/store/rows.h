@@ -1,8 +1,7 @@
 /*
- * rows.h - what the store hands over and gets: rows as plain structs.
- *
- * Times are wall-clock milliseconds. Strings are borrowed by calls for their
- * duration, and in replies valid until the done callback returns.
+ * rows.h - what the store hands over and gets: rows as plain structs. Times are
+ * wall-clock milliseconds. Strings are borrowed by calls for their duration, and in
+ * replies valid until the done callback returns.
  */
 #ifndef DAEMON_STORE_ROWS_H
 #define DAEMON_STORE_ROWS_H
@@ -51,17 +50,18 @@ struct store_job {
 	int64_t ended_ms;	     /* 0: not yet */
 	int64_t keep_ms;	     /* after the end */
 	uint64_t shrink_to;
-	uint64_t retry_of; /* whose body it shares; 0: its own */
-	const char *model; /* first choice, as sent */
-	const char *route;
+	uint64_t retry_of;	     /* whose body it shares; 0: its own */
+	const char *model, *route;   /* first choice, as sent; its lane's */
 	const char *chain;	     /* name given at submit, or NULL */
 	const char *model_option;    /* replaces the body's model, or NULL */
 	const char *version, *betas; /* anthropic-version, anthropic-beta (or NULL) */
 	const char *label, *key, *unit;
-	uint8_t digest[STORE_DIGEST_LEN];  /* SHA-256 of the body */
-	uint8_t options[STORE_DIGEST_LEN]; /* SHA-256 of the options that change meaning */
-	enum forebay_err error;		   /* of a final job */
-	bool ephemeral, late;		   /* late: the answer came after the deadline */
+	uint8_t digest[STORE_DIGEST_LEN];    /* SHA-256 of the body */
+	uint8_t options[STORE_DIGEST_LEN];   /* SHA-256 of the options that change meaning */
+	enum forebay_err error;		     /* of a final job */
+	bool ephemeral, late;		     /* late: the answer came after the deadline */
+	const struct store_attempt *earlier; /* submit: of one without a row so far; else NULL */
+	size_t earlier_count;
 };
 
 /* One row of the attempts ledger. */
@@ -116,7 +116,7 @@ struct store_filter {
 	unsigned limit;
 };
 
-/* One structure for all replies: an operation fills what its comment says. */
+/* One for all replies: an operation fills what its comment says. */
 struct store_reply {
 	bool existing; /* submit: the key was known, id and state are that job's */
 	bool moved;    /* move, start, finish: false when the job was in another state */

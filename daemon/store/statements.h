@@ -83,7 +83,7 @@
 	X(RUNNING,        "SELECT " HOT_COLUMNS " FROM job INDEXED BY job_running WHERE state = 2 LIMIT ?1") \
 	X(ATTEMPT_ADD,    "INSERT OR REPLACE INTO attempt(" ATTEMPT_COLUMNS ") VALUES (?1, ?2, ?3, " \
 			  "?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)")  \
-	X(ATTEMPT_END,    "UPDATE attempt SET ended = ?3, flags = flags | ?4, outcome = ?5, "      \
+	X(ATTEMPT_END,    "UPDATE attempt SET ended = ?3, flags = ?4, outcome = ?5, "              \
 			  "http_status = ?6, error_type = ?7, error_code = ?8, message = ?9, "     \
 			  "request_id = ?10, input = ?11, output = ?12, cache_read = ?13, "        \
 			  "cache_write = ?14, edits = coalesce(?15, edits) "                       \
@@ -94,6 +94,10 @@
 			  "(flags & 2 = 0 AND ended > 0 AND outcome <> 'succeeded')) "             \
 			  "ORDER BY number LIMIT 1 OFFSET ?2)")                                    \
 	X(ATTEMPTS_LOST,  "UPDATE attempt SET outcome = 'unknown' WHERE job = ?1 AND ended = 0")   \
+	X(ATTEMPTS_LOST_COUNT, "SELECT count(*) FROM attempt WHERE job = ?1 AND ended = 0 AND "    \
+			  "flags & 1 AND number > coalesce((SELECT max(number) FROM attempt "      \
+			  "WHERE job = ?1 AND ended > 0 AND coalesce(outcome, '') NOT IN "         \
+			  "('overloaded', 'limited')), 0)")                                        \
 	X(ATTEMPTS_DELETE, "DELETE FROM attempt WHERE job = ?1")                                   \
 	X(RESULT_ADD,     "INSERT OR REPLACE INTO result(job, error, http_status, message, "       \
 			  "model_served, request_id, stop_reason, input, output, cache_read, "     \

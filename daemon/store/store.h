@@ -50,12 +50,10 @@ struct store_events {
 	void (*broken)(const char *why, void *arg);
 };
 
-/*
- * Lock, open, migrate, recover; synchronous, before the loop runs. why says
- * what is wrong in one sentence: a database of a newer version or of somebody
- * else is refused untouched; a damaged one is kept aside under a new name and
- * the error is STORAGE. events may not be NULL and must outlive the store.
- */
+/* Lock, open, migrate, recover; synchronous, before the loop runs. why says what is wrong
+ * in one sentence: a database of a newer version or of somebody else is refused untouched;
+ * a damaged one is kept aside under a new name and the error is STORAGE. events may not be
+ * NULL and must outlive the store. */
 MUST_CHECK enum forebay_err store_open(const struct store_config *config, struct event_base *base,
 				       const struct store_events *events, void *arg,
 				       struct store **ret, char *why, size_t why_len);
@@ -77,30 +75,34 @@ void store_disk(const struct store *store, uint64_t *ret_store_bytes, uint64_t *
 
 /* --- changes --------------------------------------------------------------- */
 
-/* A new job (QUEUED or DELAYED) in lane, which is made if new. body is taken
- * (malloc'd); with job->retry_of the body is that job's and body is NULL.
- * Reply: id, state, existing; KEY_CONFLICT when (uid, key) belongs to another
- * body or other options. */
+/* A new job (QUEUED or DELAYED) in lane, which is made if new; job->earlier goes into the
+ * ledger. body is taken (malloc'd); with job->retry_of the body is that job's and body is
+ * NULL. Reply: id, state, existing; KEY_CONFLICT when (uid, key) belongs to another body or
+ * other options. */
 void store_submit(struct store *store, const struct store_job *job, const struct store_lane *lane,
 		  uint8_t *body, size_t body_len, store_done_fn *done, void *arg);
 
-/* QUEUED -> RUNNING with a ledger row that says sent. Reply: moved, job, body. */
+/* QUEUED -> RUNNING with a ledger row that says sent. Reply: moved, job, body. NOT_FOUND: no
+ * such job. INTERNAL: its body is damaged (missing, or not as long as its row says), for good.
+ * STORAGE: it cannot be had now (disk, memory). With these two there is no body, and moved is
+ * the truth: if it is set (with INTERNAL always) the job is RUNNING and the attempt in the
+ * ledger; store_finish() it, FAILED or QUEUED, with an attempt that was not sent. */
 void store_start(struct store *store, const struct store_attempt *attempt, store_done_fn *done,
 		 void *arg);
 
-/* End of the attempt in the ledger (number 0: none) and RUNNING or BATCHED ->
- * end->to. Reply: moved, state. Not moved: the result is kept only when the job
- * is EXPIRED and end->late. */
+/* End of the attempt in the ledger (number 0: none), which now says whether it was really
+ * sent, and RUNNING or BATCHED -> end->to. Reply: moved, state. Not moved: the result is kept
+ * only when the job is EXPIRED and end->late. */
 void store_finish(struct store *store, const struct store_end *end, store_done_fn *done, void *arg);
 
-/* A job that never had a row, with all its ledger rows: ephemeral jobs, at
- * their end. body of the request is not kept. */
+/* A job that never had a row, with its ledger (end->earlier in order, then end->attempt; of
+ * refused ones the first and last 20): ephemeral jobs, at their end. The request is not kept. */
 void store_record(struct store *store, const struct store_job *job, const struct store_lane *lane,
 		  const struct store_end *end, store_done_fn *done, void *arg);
 
-/* Move the job if it is in one of the states of from_mask (1 << state) and
- * belongs to uid ((uid_t)-1: anybody). Reply: moved, state (the one it has
- * now), uid, lane, moves[0] with its head and what it was; NOT_FOUND. */
+/* Move the job if it is in one of the states of from_mask (1 << state) and belongs to uid
+ * ((uid_t)-1: anybody). Reply: moved, state (the one it has now), uid, lane, moves[0] with its
+ * head and what it was; NOT_FOUND. */
 void store_move(struct store *store, uint64_t id, uid_t uid, unsigned from_mask,
 		enum forebay_job_state to, enum forebay_err error, int64_t now_ms,
 		store_done_fn *done, void *arg);
@@ -109,8 +111,7 @@ void store_move(struct store *store, uint64_t id, uid_t uid, unsigned from_mask,
  * past their deadline EXPIRED. Reply: moves, next_due_ms. */
 void store_due(struct store *store, int64_t now_ms, unsigned limit, store_done_fn *done, void *arg);
 
-/* Remove a final job and its bodies. Reply: moved (it is gone), state;
- * NOT_FOUND. */
+/* Remove a final job and its bodies. Reply: moved (it is gone), state; NOT_FOUND. */
 void store_delete(struct store *store, uint64_t id, uid_t uid, store_done_fn *done, void *arg);
 
 /* Remove at most limit jobs whose keep time is over. Reply: move_count, more. */
@@ -124,15 +125,14 @@ void store_reserve_ids(struct store *store, uint64_t limit, store_done_fn *done,
 void store_save_gate(struct store *store, const char *name, const char *text, store_done_fn *done,
 		     void *arg);
 
-/* --- reads ------------------------------------------------------------------ */
+/* --- reads (of a damaged body: INTERNAL) --------------------------------------- */
 
 /* At most limit QUEUED heads of the lane behind (priority, id) in the order of
  * priority (high first), then id. Reply: heads, more. */
 void store_window(struct store *store, uint32_t lane, int16_t after_priority, uint64_t after_id,
 		  unsigned limit, store_done_fn *done, void *arg);
 
-/* Reply: job, result (of a final job, else NULL), attempts when with_attempts;
- * NOT_FOUND. */
+/* Reply: job, result (of a final job, else NULL), attempts when with_attempts; NOT_FOUND. */
 void store_show(struct store *store, uint64_t id, uid_t uid, bool with_attempts,
 		store_done_fn *done, void *arg);
 /* Reply: job, result, body (the answer). */

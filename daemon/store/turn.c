@@ -73,12 +73,20 @@ sort_out(struct thread *thread, struct op_list *ops)
 }
 
 static void
-fail_all(struct op_list *ops)
+fail_one(struct thread *thread, struct op *op)
+{
+	for (size_t i = 0; i < ARRAY_LEN(op->in); i++)
+		thread->orphans |= op->in[i].staged > 0;
+	op_fail(op, FOREBAY_ERR_STORAGE);
+}
+
+static void
+fail_all(struct thread *thread, struct op_list *ops)
 {
 	struct op *op;
 
 	STAILQ_FOREACH (op, ops, next)
-		op_fail(op, FOREBAY_ERR_STORAGE);
+		fail_one(thread, op);
 }
 
 static void run_each_alone(struct thread *thread, struct op_list *ops);
@@ -93,7 +101,7 @@ run_transaction(struct thread *thread, struct op_list *ops)
 	if (!committed) {
 		if (!thread->broken)
 			upkeep_failed(thread);
-		fail_all(ops);
+		fail_all(thread, ops);
 	}
 	count(thread, ops, since, committed);
 	/* The disk is well: one of them cannot be, and must not take the others along. */
@@ -157,23 +165,14 @@ stage_piece(struct thread *thread, struct op *op)
 	return db_commit(db);
 }
 
-/* What has been staged is trash at the next start if it cannot be said now. */
 static void
 refuse_staged(struct thread *thread, struct op *op)
 {
 	struct op_list done = STAILQ_HEAD_INITIALIZER(done);
 
-	if (!thread->broken) {
-		if (thread->db->failure != DB_FINE)
-			upkeep_failed(thread);
-		if (!thread->broken && db_begin(thread->db)) {
-			for (size_t i = 0; i < ARRAY_LEN(op->in); i++)
-				bodies_unstage(thread->db, &op->in[i]);
-			if (!db_commit(thread->db))
-				upkeep_failed(thread);
-		}
-	}
-	op_fail(op, FOREBAY_ERR_STORAGE);
+	if (!thread->broken && thread->db->failure != DB_FINE)
+		upkeep_failed(thread);
+	fail_one(thread, op);
 	STAILQ_INSERT_TAIL(&done, op, next);
 	thread_hand_back(thread, &done);
 }
@@ -188,7 +187,7 @@ read_piece(struct thread *thread, struct op *op)
 	if (thread->db->failure != DB_FINE)
 		upkeep_failed(thread);
 	if (err)
-		op_fail(op, err);
+		op_lose_body(op, err);
 	if (!err && !bodies_is_read(&op->out))
 		return false;
 	if (!err) {

@@ -150,7 +150,8 @@ maybe_probe(struct thread *thread)
 		upkeep_failed(thread);
 }
 
-/* One small step of what nobody waits for; true: there may be another. */
+/* One small step of what nobody waits for; true: there may be another. Nobody is
+ * staging a body now: what is staged is of operations that failed. */
 static bool
 tidy(struct thread *thread)
 {
@@ -158,15 +159,20 @@ tidy(struct thread *thread)
 
 	if (!thread->writable)
 		return false;
-	if (db->trash) {
-		db->trash = bodies_sweep_trash(db);
+	if (thread->orphans) {
+		thread->orphans = !bodies_forsake(db);
+		db->trash = true;
+	} else if (db->trash) {
+		db->trash = bodies_sweep_trash(db) || db->failure != DB_FINE;
 	} else if (thread->vacuuming) {
 		db_run_values(db, SQL_VACUUM_SOME, NULL, 0);
 		thread->free_pages -= MIN(thread->free_pages, 64u);
 		thread->vacuuming = thread->free_pages > VACUUM_MIN_PAGES / 2;
 	}
-	if (db->failure != DB_FINE)
+	if (db->failure != DB_FINE) {
 		upkeep_failed(thread);
+		return false; /* another time */
+	}
 	return db->trash || thread->vacuuming;
 }
 

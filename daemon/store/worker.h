@@ -31,6 +31,7 @@ struct thread {
 	uint64_t min_free, max_store;
 	int eventfd; /* borrowed */
 	bool writable, broken;
+	bool orphans; /* there are pieces staged for an operation that failed */
 	bool vacuuming;
 	uint64_t free_pages;
 	int64_t probe_ms, space_ms; /* when to do it next */

@@ -3,6 +3,7 @@
  * Faults come from a VFS between SQLite and the disk.
  */
 #include "tests/unit/store_jobs.h"
+#include "tests/unit/store_space.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -15,6 +16,8 @@ static struct {
 	_Atomic int write, sync, system_errno; /* results instead of doing it; 0: do it */
 	_Atomic bool database_only;	       /* not the log */
 	_Atomic int writes;
+	_Atomic int read_after_write; /* of reads, once something was written */
+	const char *_Atomic write_of; /* only a write that holds this text; NULL: any */
 } fault;
 
 static void
@@ -22,6 +25,8 @@ no_faults(void)
 {
 	fault.write = fault.sync = fault.system_errno = 0;
 	fault.database_only = false;
+	fault.read_after_write = 0;
+	fault.write_of = NULL;
 }
 
 struct shim_file {
@@ -53,14 +58,18 @@ shim_close(sqlite3_file *file)
 static int
 shim_read(sqlite3_file *file, void *buf, int len, sqlite3_int64 at)
 {
+	if (fault.read_after_write && fault.writes > 0)
+		return fault.read_after_write;
 	return real_of(file)->pMethods->xRead(real_of(file), buf, len, at);
 }
 
 static int
 shim_write(sqlite3_file *file, const void *buf, int len, sqlite3_int64 at)
 {
+	const char *text = fault.write_of;
+
 	fault.writes++;
-	if (fault.write && hits(file)) {
+	if (fault.write && hits(file) && (!text || memmem(buf, (size_t)len, text, strlen(text)))) {
 		errno = fault.system_errno;
 		return fault.write;
 	}
@@ -371,6 +380,97 @@ an_impossible_operation_takes_nobody_along(void **state)
 	got_clear(&after);
 }
 
+/* --- bodies in pieces ------------------------------------------------------------- */
+
+/* All of them are on disk, and then the job cannot be. */
+static void
+what_was_staged_in_vain_is_given_back(void **state)
+{
+	struct fixture *f = *state;
+	struct store_job job = job_of(2, ALICE, 1);
+	struct store_lane lane = lane_of(1, ALICE);
+	struct got got = { 0 };
+	uint64_t before;
+
+	submit_works(f, 1, 100);
+	before = space_used(f);
+	job.label = "a label that is nowhere else";
+	fault.write_of = job.label;
+	fault.write = SQLITE_FULL;
+	ASK(f, &got, FOREBAY_ERR_STORAGE, store_submit, &job, &lane, body_of(2, 3u << 20),
+	    3u << 20);
+	wait_until_writable(f);
+	wait_for_space(f, before + ROOM);
+	no_faults();
+	submit(f, &job, 3u << 20);
+	fixture_reopen(f);
+	ASK(f, &got, FOREBAY_ERR_OK, store_request, 2, ALICE);
+	assert_body(&got.reply, 2, 3u << 20);
+	got_clear(&got);
+}
+
+/* The start is on disk; then a piece of the body cannot be read. */
+static void
+start_and_lose_the_body(struct fixture *f, struct got *got)
+{
+	struct store_attempt attempt = attempt_of(1, 1);
+
+	submit_works(f, 1, 3u << 20);
+	fixture_reopen(f); /* nothing is in the cache */
+	fault.writes = 0;
+	fault.read_after_write = SQLITE_IOERR_NOMEM;
+	ASK(f, got, FOREBAY_ERR_STORAGE, store_start, &attempt);
+	no_faults();
+	assert_true(got->reply.moved);
+	assert_int_equal(got->reply.state, FOREBAY_JOB_RUNNING);
+	assert_int_equal(got->reply.job->head.tries, 1);
+	assert_null(got->reply.body);
+	assert_int_equal(f->broken_calls + f->writable_calls, 0);
+}
+
+static void
+a_body_that_cannot_be_read_now_is_asked_for_again(void **state)
+{
+	struct fixture *f = *state;
+	struct store_end end = end_of(1, 1, FOREBAY_JOB_QUEUED, "fault");
+	struct got got = { 0 };
+
+	start_and_lose_the_body(f, &got);
+	end.attempt.sent = end.attempt.counted = false;
+	end.attempts = 0;
+	ASK(f, &got, FOREBAY_ERR_OK, store_finish, &end);
+	assert_true(got.reply.moved);
+	assert_int_equal(got.reply.state, FOREBAY_JOB_QUEUED);
+	ASK(f, &got, FOREBAY_ERR_OK, store_show, 1, ALICE, true);
+	assert_int_equal(got.reply.job->head.attempts, 0);
+	assert_int_equal(got.reply.attempt_count, 1);
+	assert_false(got.reply.attempts[0].sent);
+	struct store_attempt attempt = attempt_of(1, 2);
+	ASK(f, &got, FOREBAY_ERR_OK, store_start, &attempt);
+	assert_true(got.reply.moved);
+	assert_body(&got.reply, 1, 3u << 20);
+	got_clear(&got);
+}
+
+static void
+no_memory_for_a_start_is_no_start(void **state)
+{
+	struct fixture *f = *state;
+	struct store_attempt attempt = attempt_of(1, 1);
+	struct got got = { 0 };
+
+	submit_works(f, 1, 100);
+	fixture_reopen(f);
+	fault.writes = 1;
+	fault.read_after_write = SQLITE_IOERR_NOMEM;
+	ASK(f, &got, FOREBAY_ERR_STORAGE, store_start, &attempt);
+	assert_false(got.reply.moved);
+	no_faults();
+	ASK(f, &got, FOREBAY_ERR_OK, store_start, &attempt);
+	assert_true(got.reply.moved);
+	got_clear(&got);
+}
+
 /* --- broken ------------------------------------------------------------------------- */
 
 static void
@@ -436,10 +536,14 @@ main(void)
 		FAULT_TEST(running_jobs_can_end_when_there_is_room),
 		FAULT_TEST(one_failing_commit_fails_all_of_it),
 		FAULT_TEST(an_impossible_operation_takes_nobody_along),
+		FAULT_TEST(what_was_staged_in_vain_is_given_back),
+		FAULT_TEST(a_body_that_cannot_be_read_now_is_asked_for_again),
+		FAULT_TEST(no_memory_for_a_start_is_no_start),
 		FAULT_TEST(an_io_error_is_the_end),
 		FAULT_TEST(a_failed_sync_is_the_end),
 	};
 
 	install_shim();
+	clock_set_scale(20); /* probes and measurements come sooner */
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,9 +2,9 @@
  * test_store_rows.c - the store's rows: removing, sharing, listing, bodies of
  * every size, ids, gates, space.
  */
+#include "tests/unit/store_file.h"
 #include "tests/unit/store_jobs.h"
-
-#include <sqlite3.h>
+#include "tests/unit/store_space.h"
 
 /* --- delete, sweep, retry --------------------------------------------------------------- */
 
@@ -282,24 +282,6 @@ a_body_deleted_while_read_is_not_found(void **state)
 	got_clear(&gone);
 }
 
-static int64_t
-ask_file(const struct fixture *f, const char *sql)
-{
-	sqlite3_stmt *query;
-	sqlite3 *handle;
-	char path[128];
-	int64_t answer;
-
-	fixture_path(f, "forebay.db", path, sizeof(path));
-	assert_int_equal(sqlite3_open(path, &handle), SQLITE_OK);
-	assert_int_equal(sqlite3_prepare_v2(handle, sql, -1, &query, NULL), SQLITE_OK);
-	assert_int_equal(sqlite3_step(query), SQLITE_ROW);
-	answer = sqlite3_column_int64(query, 0);
-	sqlite3_finalize(query);
-	sqlite3_close(handle);
-	return answer;
-}
-
 static void
 a_refused_big_body_leaves_nothing(void **state)
 {
@@ -316,8 +298,8 @@ a_refused_big_body_leaves_nothing(void **state)
 	assert_true(got.reply.existing);
 	fixture_close(f);
 	/* what may be left of its pieces is known as trash */
-	assert_int_equal(ask_file(f, "SELECT count(*) FROM trash WHERE staged"), 0);
-	assert_int_equal(ask_file(f, "SELECT count(*) FROM chunk WHERE id / 4096 NOT IN "
+	assert_int_equal(file_ask(f, "SELECT count(*) FROM trash WHERE staged"), 0);
+	assert_int_equal(file_ask(f, "SELECT count(*) FROM chunk WHERE id / 4096 NOT IN "
 				     "(SELECT body FROM trash)"),
 			 0);
 	got_clear(&got);
@@ -328,26 +310,52 @@ what_is_deleted_is_used_again(void **state)
 {
 	struct fixture *f = *state;
 	struct got got = { 0 };
-	uint64_t before, after, unused;
+	uint64_t before, unused;
 
-	for (uint64_t id = 1; id <= 12; id++) {
+	store_disk(f->store, &before, &unused);
+	for (uint64_t id = 1; id <= 5; id++) {
 		struct store_job job = job_of(id, ALICE, 1);
 
 		submit(f, &job, 4u << 20);
+	}
+	assert_true(space_used(f) > before + (20u << 20));
+	for (uint64_t id = 1; id <= 5; id++) {
 		ASK(f, &got, FOREBAY_ERR_OK, store_move, id, ALICE, ~0u, FOREBAY_JOB_CANCELED,
 		    FOREBAY_ERR_CANCELED, NOW_MS);
 		ASK(f, &got, FOREBAY_ERR_OK, store_delete, id, ALICE);
-		if (id != 1)
-			continue;
-		fixture_reopen(f);
-		store_disk(f->store, &before, &unused);
 	}
-	/* trash that was left by a stop is found again */
+	wait_for_space(f, before + ROOM);
+	fixture_close(f);
+	assert_int_equal(file_ask(f, "SELECT count(*) FROM chunk"), 0);
+	got_clear(&got);
+}
+
+static void
+trash_left_by_a_stop_is_swept(void **state)
+{
+	struct fixture *f = *state;
+	struct store_job job = job_of(1, ALICE, 1);
+	struct got got = { 0 };
+	uint64_t before, after, unused;
+
+	submit(f, &job, 1u << 20);
 	fixture_reopen(f);
-	do {
-		fixture_reopen(f);
-		store_disk(f->store, &after, &unused);
-	} while (after > before + (1u << 20));
+	store_disk(f->store, &before, &unused);
+	fixture_close(f);
+	/* Of a job that was deleted, and of one that was never acknowledged. */
+	file_run(f, "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 40) "
+		    "INSERT INTO chunk SELECT 4096 * b.body + i, zeroblob(262144) "
+		    "FROM n, (SELECT 8 AS body UNION SELECT 12) AS b");
+	file_run(f, "INSERT INTO trash VALUES (8, 0), (12, 1)");
+	fixture_open(f);
+	store_disk(f->store, &after, &unused);
+	assert_true(after > before + ROOM);
+	wait_for_space(f, before + ROOM);
+	ASK(f, &got, FOREBAY_ERR_OK, store_request, 1, ALICE);
+	assert_body(&got.reply, 1, 1u << 20);
+	fixture_close(f);
+	assert_int_equal(file_ask(f, "SELECT count(*) FROM chunk"), 4);
+	assert_int_equal(file_ask(f, "SELECT count(*) FROM trash"), 0);
 	got_clear(&got);
 }
 
@@ -442,11 +450,13 @@ main(void)
 		STORE_TEST(a_body_deleted_while_read_is_not_found),
 		STORE_TEST(a_refused_big_body_leaves_nothing),
 		STORE_TEST(what_is_deleted_is_used_again),
+		STORE_TEST(trash_left_by_a_stop_is_swept),
 		STORE_TEST(reserved_ids_stay_reserved),
 		STORE_TEST(gates_are_saved),
 		STORE_TEST(too_little_space_refuses_submits_only),
 		STORE_TEST(an_idle_store_has_a_heartbeat),
 	};
 
+	clock_set_scale(20); /* space is measured every 50 ms */
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

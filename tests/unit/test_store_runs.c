@@ -2,6 +2,7 @@
  * test_store_runs.c - the store and the attempts of a job: start, finish, the
  * ledger, and what a restart makes of jobs that were running.
  */
+#include "tests/unit/store_file.h"
 #include "tests/unit/store_jobs.h"
 
 /* --- the life of a job ------------------------------------------------------------ */
@@ -234,6 +235,150 @@ record_keeps_an_ephemeral_job(void **state)
 	got_clear(&got);
 }
 
+/* A storm before the job had a row: 99 refused, and one in the middle that counted. */
+enum { STORM = 100, STORM_MIDDLE = 50 };
+
+static void
+make_storm(struct store_attempt *ret)
+{
+	for (uint32_t n = 1; n <= STORM; n++) {
+		ret[n - 1] = attempt_of(0, n);
+		ret[n - 1].outcome = n == STORM_MIDDLE ? "fault" : n & 1 ? "overloaded" : "limited";
+		ret[n - 1].counted = n == STORM_MIDDLE;
+		ret[n - 1].ended_ms = NOW_MS + n;
+	}
+}
+
+static void
+check_storm(const struct store_reply *reply, size_t more)
+{
+	assert_int_equal(reply->attempt_count, 41 + more);
+	assert_int_equal(reply->attempts_left_out, STORM - 1 - 40);
+	for (uint32_t i = 0; i < 20; i++)
+		assert_int_equal(reply->attempts[i].number, i + 1);
+	assert_int_equal(reply->attempts[20].number, STORM_MIDDLE);
+	assert_string_equal(reply->attempts[20].outcome, "fault");
+	assert_true(reply->attempts[20].counted);
+	for (uint32_t i = 0; i < 20; i++) {
+		assert_int_equal(reply->attempts[21 + i].number, STORM - 19 + i);
+		assert_string_equal(reply->attempts[21 + i].outcome,
+				    i & 1 ? "limited" : "overloaded");
+	}
+}
+
+static void
+record_keeps_both_ends_of_a_storm(void **state)
+{
+	struct fixture *f = *state;
+	struct store_job job = job_of(7, ALICE, 1);
+	struct store_lane lane = lane_of(1, ALICE);
+	struct store_end end = end_of(7, STORM + 1, FOREBAY_JOB_SUCCEEDED, "succeeded");
+	struct store_attempt earlier[STORM];
+	struct got got = { 0 };
+
+	make_storm(earlier);
+	job.ephemeral = true;
+	job.head.tries = STORM + 1;
+	end.earlier = earlier;
+	end.earlier_count = STORM;
+	ASK(f, &got, FOREBAY_ERR_OK, store_record, &job, &lane, &end);
+	ASK(f, &got, FOREBAY_ERR_OK, store_show, 7, ALICE, true);
+	check_storm(&got.reply, 1);
+	assert_int_equal(got.reply.attempts[41].number, STORM + 1);
+	assert_string_equal(got.reply.attempts[41].outcome, "succeeded");
+	got_clear(&got);
+}
+
+static void
+a_job_that_becomes_a_row_brings_its_ledger(void **state)
+{
+	struct fixture *f = *state;
+	struct store_job job = job_of(7, ALICE, 1);
+	struct store_end end = end_of(7, STORM + 1, FOREBAY_JOB_QUEUED, "overloaded");
+	struct store_attempt earlier[STORM];
+	struct got got = { 0 };
+
+	make_storm(earlier);
+	job.ephemeral = true;
+	job.head.tries = STORM;
+	job.head.attempts = 1;
+	job.earlier = earlier;
+	job.earlier_count = STORM;
+	submit(f, &job, 300);
+	ASK(f, &got, FOREBAY_ERR_OK, store_show, 7, ALICE, true);
+	check_storm(&got.reply, 0);
+	assert_int_equal(got.reply.job->head.tries, STORM);
+	assert_int_equal(got.reply.job->head.attempts, 1);
+	/* and the storm goes on */
+	start(f, 7, STORM + 1);
+	end.attempt.counted = false;
+	ASK(f, &got, FOREBAY_ERR_OK, store_finish, &end);
+	ASK(f, &got, FOREBAY_ERR_OK, store_show, 7, ALICE, true);
+	assert_int_equal(got.reply.attempt_count, 41);
+	assert_int_equal(got.reply.attempts_left_out, STORM - 40);
+	assert_int_equal(got.reply.attempts[19].number, 20);
+	assert_int_equal(got.reply.attempts[21].number, STORM - 18);
+	got_clear(&got);
+}
+
+/* --- damage ----------------------------------------------------------------------------------- */
+
+static void
+check_damaged(struct fixture *f, uint64_t id)
+{
+	struct store_attempt attempt = attempt_of(id, 1);
+	struct store_result result = { .error = FOREBAY_ERR_INTERNAL, .message = "damaged" };
+	struct store_end end = end_of(id, 1, FOREBAY_JOB_FAILED, "fault");
+	struct got got = { 0 };
+
+	ASK(f, &got, FOREBAY_ERR_INTERNAL, store_start, &attempt);
+	assert_true(got.reply.moved);
+	assert_int_equal(got.reply.state, FOREBAY_JOB_RUNNING);
+	assert_int_equal(got.reply.job->head.id, id);
+	assert_null(got.reply.body);
+	end.error = FOREBAY_ERR_INTERNAL;
+	end.result = &result;
+	end.attempt.sent = end.attempt.counted = false;
+	ASK(f, &got, FOREBAY_ERR_OK, store_finish, &end);
+	assert_true(got.reply.moved);
+	ASK(f, &got, FOREBAY_ERR_OK, store_show, id, ALICE, true);
+	assert_int_equal(got.reply.state, FOREBAY_JOB_FAILED);
+	assert_string_equal(got.reply.result->message, "damaged");
+	assert_int_equal(got.reply.attempt_count, 1);
+	assert_false(got.reply.attempts[0].sent);
+	ASK(f, &got, FOREBAY_ERR_INTERNAL, store_request, id, ALICE);
+	got_clear(&got);
+}
+
+static void
+a_job_whose_body_is_damaged_can_fail(void **state)
+{
+	struct fixture *f = *state;
+	static const size_t sizes[] = { 10, 10, 1000000, 1000000, 1000000, 10 };
+	struct got got = { 0 };
+
+	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+		struct store_job job = job_of(i + 1, ALICE, 1);
+
+		submit(f, &job, sizes[i]);
+	}
+	fixture_close(f);
+	file_run(f, "UPDATE body SET data = x'00' WHERE id = 4");
+	file_run(f, "DELETE FROM body WHERE id IN (8, 12)");
+	file_run(f, "DELETE FROM chunk WHERE id = 4096 * 16 + 1");
+	file_run(f, "UPDATE chunk SET data = x'00' WHERE id = 4096 * 20 + 2");
+	fixture_open(f);
+	for (uint64_t id = 1; id <= 5; id++)
+		check_damaged(f, id);
+	/* nobody else is concerned */
+	start(f, 6, 1);
+	assert_int_equal(f->broken_calls, 0);
+	fixture_reopen(f);
+	assert_int_equal(store_found(f->store)->counts[FOREBAY_JOB_FAILED], 5);
+	assert_int_equal(store_found(f->store)->counts[FOREBAY_JOB_QUEUED], 1);
+	got_clear(&got);
+}
+
 /* --- recovery --------------------------------------------------------------------------------- */
 
 static void
@@ -282,6 +427,56 @@ or_fail_when_asked_to(void **state)
 	got_clear(&got);
 }
 
+static void
+lose(struct fixture *f, uint32_t first, uint32_t times)
+{
+	for (uint32_t n = first; n < first + times; n++) {
+		start(f, 1, n);
+		fixture_reopen(f);
+	}
+}
+
+static void
+end_one(struct fixture *f, uint32_t number, const char *outcome, bool counted)
+{
+	struct store_end end = end_of(1, number, FOREBAY_JOB_QUEUED, outcome);
+	struct got got = { 0 };
+
+	start(f, 1, number);
+	end.attempt.counted = counted;
+	ASK(f, &got, FOREBAY_ERR_OK, store_finish, &end);
+	got_clear(&got);
+}
+
+static void
+a_job_that_is_always_lost_fails_in_the_end(void **state)
+{
+	struct fixture *f = *state;
+	struct store_job job = job_of(1, ALICE, 1), other = job_of(2, ALICE, 1);
+	struct got got = { 0 };
+
+	job.head.max_attempts = 2; /* 20 in a row */
+	submit(f, &job, 10);
+	submit(f, &other, 10);
+	lose(f, 1, 19);
+	end_one(f, 20, "fault", true);
+	lose(f, 21, 10);
+	end_one(f, 31, "overloaded", false); /* says nothing about the job */
+	lose(f, 32, 9);
+	ASK(f, &got, FOREBAY_ERR_OK, store_show, 1, ALICE, false);
+	assert_int_equal(got.reply.state, FOREBAY_JOB_QUEUED);
+	start(f, 2, 1); /* beside it, for the first time */
+	lose(f, 41, 1);
+	ASK(f, &got, FOREBAY_ERR_OK, store_show, 1, ALICE, true);
+	assert_int_equal(got.reply.state, FOREBAY_JOB_FAILED);
+	assert_int_equal(got.reply.job->error, FOREBAY_ERR_INTERNAL);
+	assert_non_null(strstr(got.reply.result->message, "stopped 20 times in a row"));
+	assert_string_equal(got.reply.attempts[got.reply.attempt_count - 1].outcome, "unknown");
+	ASK(f, &got, FOREBAY_ERR_OK, store_show, 2, ALICE, false);
+	assert_int_equal(got.reply.state, FOREBAY_JOB_QUEUED);
+	got_clear(&got);
+}
+
 #define STORE_TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int
@@ -295,8 +490,12 @@ main(void)
 		STORE_TEST(a_late_answer_is_kept_and_marked),
 		STORE_TEST(the_ledger_keeps_both_ends_of_a_storm),
 		STORE_TEST(record_keeps_an_ephemeral_job),
+		STORE_TEST(record_keeps_both_ends_of_a_storm),
+		STORE_TEST(a_job_that_becomes_a_row_brings_its_ledger),
+		STORE_TEST(a_job_whose_body_is_damaged_can_fail),
 		STORE_TEST(running_jobs_come_back),
 		STORE_TEST(or_fail_when_asked_to),
+		STORE_TEST(a_job_that_is_always_lost_fails_in_the_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
