@@ -49,7 +49,7 @@ struct config_limits {
 struct config_chain {
 	char *name;	     /* owned */
 	char **models;	     /* owned, NULL-terminated */
-	int64_t patience_ms; /* -1: by class */
+	int64_t patience_ms; /* -1: by class; INT64_MAX: never moves */
 	uint64_t shrink_to;  /* smallest max_tokens, 0: never shrink */
 	bool adapt;	     /* sampling parameters may be dropped */
 };

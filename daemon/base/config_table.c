@@ -145,11 +145,12 @@ const struct config_key config_keys[] = {
 	{ "chain", "models", &config_list, CHAIN(models), "", 1, 16, RELOAD,
 	  "The models, first choice first", NULL },
 	{ "chain", "patience", &config_patience, CHAIN(patience_ms), "class", 0, 7 * DAYS, RELOAD,
-	  "How long to wait for a model before the next; class: as the job's class has it", NULL },
+	  "How long to wait for a model before the next; class: 2 s for interactive jobs, 10 s "
+	  "for normal ones, never for patient ones", NULL },
 	{ "chain", "shrink_to", NUMBER, CHAIN(shrink_to), "0", 0, 10000000, RELOAD,
-	  "After refusals max_tokens may shrink to this; 0: never", NULL },
+	  "After refusals max_tokens is halved step by step, down to this; 0: never", NULL },
 	{ "chain", "adapt", &config_boolean, CHAIN(adapt), "no", 0, 0, RELOAD,
-	  "May settings the next model does not know (sampling, effort) be dropped", NULL },
+	  "May sampling settings that the next model refuses be dropped; no: it is passed by", NULL },
 
 	{ "queue", "deadline", DURATION, IN(deadline_ms), "24h", SECS, 365 * DAYS, RELOAD,
 	  "A job that has no answer by then has failed, unless it says otherwise", NULL },

@@ -112,15 +112,18 @@ BOUNDED_KIND(number, no_units, "a whole number", NULL)
 BOUNDED_KIND(size, size_units, "a size", "512K, 32M or 1G")
 BOUNDED_KIND(duration, duration_units, "a time", "250ms, 90s, 5min, 2h or 7d")
 
-/* A duration, or the word that leaves it to the job's class (-1). */
+/* A duration, or a word: what the job's class has, or without end. */
 static bool
 patience_parse(const struct config_key *key, const char *text, void *field)
 {
-	static const int64_t by_class = -1;
+	static const int64_t by_class = -1, never = INT64_MAX;
 
-	if (strcmp(text, "class") != 0)
+	if (strcmp(text, "class") == 0)
+		memcpy(field, &by_class, sizeof(by_class));
+	else if (strcmp(text, "never") == 0)
+		memcpy(field, &never, sizeof(never));
+	else
 		return parse_bounded(key, duration_units, text, field);
-	memcpy(field, &by_class, sizeof(by_class));
 	return true;
 }
 
@@ -129,6 +132,8 @@ patience_format(const struct config_key *key, const void *field, char *ret, size
 {
 	if (field_int64(field) < 0)
 		snprintf(ret, len, "class");
+	else if (field_int64(field) == INT64_MAX)
+		snprintf(ret, len, "never");
 	else
 		duration_format(key, field, ret, len);
 }
@@ -136,7 +141,7 @@ patience_format(const struct config_key *key, const void *field, char *ret, size
 static void
 patience_describe(const struct config_key *key, char *ret, size_t len)
 {
-	describe_bounded(key, duration_units, "class, or a time", ret, len);
+	describe_bounded(key, duration_units, "class, never, or a time", ret, len);
 }
 
 const struct config_kind config_patience = { sizeof(int64_t),	patience_parse, patience_format,

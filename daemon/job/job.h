@@ -7,6 +7,7 @@
 #ifndef DAEMON_JOB_JOB_H
 #define DAEMON_JOB_JOB_H
 
+#include "daemon/job/chain.h"
 #include "protocol/states.h"
 
 #include <stdbool.h>
@@ -26,14 +27,18 @@ struct job {
 	uint32_t cost_input;   /* estimated tokens */
 	uint32_t cost_output;
 	uint32_t body_len;
-	uint32_t tries;	    /* attempts made, refused ones included */
-	uint32_t refusals;  /* in a row; what its rest doubles with */
+	uint32_t tries;	   /* attempts made, refused ones included */
+	uint32_t refusals; /* in a row; what its rest doubles with */
+	struct chain_state chain;
 	int32_t heap_index; /* among the resting ones, -1: not resting */
 	int16_t priority;
 	uint16_t attempts; /* that counted */
 	uint16_t max_attempts;
 	uint8_t state;	    /* enum forebay_job_state */
 	uint8_t class;	    /* in which it was chosen: its lane's, or the one above */
+	uint8_t model;	    /* of its route, chosen by the verdict that let it go */
+	uint8_t overloads;  /* refused for want of capacity so often: max_tokens may shrink */
+	bool stripped;	    /* thinking blocks are left out on a fallback */
 	bool ready;	    /* stands in its lane's window */
 	bool moving;	    /* a move is on its way to the disk */
 	bool cancel_wanted; /* decided when the move has landed */

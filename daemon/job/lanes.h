@@ -22,10 +22,12 @@
 
 /* What a job asks for: interned, compared by pointer. */
 struct route {
-	char *text;    /* owned: "model[,model...][ batch=only]", what the disk knows */
+	/* Owned: "model[,model...][ batch=only][ chain=NAME]", what the disk knows. */
+	char *text;
 	char **models; /* owned, NULL-terminated; models[0] is the first choice */
 	size_t model_count;
-	int batch; /* enum forebay_batch */
+	char *chain; /* owned: the [chain NAME] whose patience it has; NULL: its class's */
+	int batch;   /* enum forebay_batch */
 	UT_hash_handle hh;
 };
 

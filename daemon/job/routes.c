@@ -1,9 +1,10 @@
 /*
  * routes.c - what a job asks for, as one interned text:
  *
- *   claude-sonnet-5-5,claude-haiku-5-5 batch=allow
+ *   claude-sonnet-5-5,claude-haiku-5-5 batch=allow chain=cheap
  *
- * Model names have neither comma nor space: intake refuses them.
+ * Model names have neither comma nor space: intake refuses them. The name of a
+ * chain may have spaces, so it stands last.
  */
 #include "daemon/job/routes.h"
 
@@ -43,17 +44,31 @@ parse_models(struct route *route, const char *list)
 	route->model_count = count;
 }
 
+/* What stands behind the models: " batch=allow chain=cheap". */
+static int
+parse_batch(const char *options)
+{
+	char word[16] = "";
+	int mode;
+
+	if (strncmp(options, " batch=", 7) != 0)
+		return FOREBAY_BATCH_NEVER;
+	snprintf(word, sizeof(word), "%.*s", (int)strcspn(options + 7, " "), options + 7);
+	mode = forebay_word_find(&forebay_batch_modes, word);
+	return mode >= 0 ? mode : FOREBAY_BATCH_NEVER;
+}
+
 struct route *
 routes_add(struct route **routes, const char *text)
 {
 	struct route *route = must_alloc(sizeof(*route));
 	size_t models_len = strcspn(text, " ");
 	char *models = must_alloc(models_len + 1);
-	const char *batch = strstr(text, " batch=");
-	int mode = batch ? forebay_word_find(&forebay_batch_modes, batch + 7) : -1;
+	const char *chain = strstr(text, " chain=");
 
 	*route = (struct route){ .text = must_strdup(text),
-				 .batch = mode >= 0 ? mode : FOREBAY_BATCH_NEVER };
+				 .batch = parse_batch(text + models_len),
+				 .chain = chain ? must_strdup(chain + 7) : NULL };
 	memcpy(models, text, models_len);
 	models[models_len] = '\0';
 	parse_models(route, models);
@@ -72,13 +87,14 @@ routes_free(struct route **routes)
 		for (size_t i = 0; i < route->model_count; i++)
 			free(route->models[i]);
 		free(route->models);
+		free(route->chain);
 		free(route->text);
 		free(route);
 	}
 }
 
 char *
-route_text(const char *const *models, size_t count, int batch)
+route_text(const char *const *models, size_t count, int batch, const char *chain)
 {
 	char *text = NULL;
 	size_t len = 0;
@@ -90,6 +106,8 @@ route_text(const char *const *models, size_t count, int batch)
 		fprintf(out, "%s%s", i ? "," : "", models[i]);
 	if (batch != FOREBAY_BATCH_NEVER)
 		fprintf(out, " batch=%s", forebay_batch_name(batch));
+	if (chain)
+		fprintf(out, " chain=%s", chain);
 	fclose(out);
 	return text;
 }

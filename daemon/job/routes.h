@@ -12,7 +12,8 @@ struct route *routes_find(struct route *routes, const char *text);
 struct route *routes_add(struct route **routes, const char *text);
 void routes_free(struct route **routes);
 
-/* The canonical text of models (count >= 1) and batch mode; owned by the caller. */
-char *route_text(const char *const *models, size_t count, int batch);
+/* The canonical text of models (count >= 1), batch mode and the name of a chain
+ * (NULL: none); owned by the caller. */
+char *route_text(const char *const *models, size_t count, int batch, const char *chain);
 
 #endif

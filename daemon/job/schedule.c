@@ -5,9 +5,9 @@
 
 #include <math.h>
 
-#define RESERVE_MS  60000 /* an interactive job seen this long ago keeps a worker free */
-#define PATIENCE    6	  /* a patient job ages this many times slower */
-#define PROBE_LOOKS 8	  /* a probe is the smallest of the first few */
+#define RESERVE_MS 60000 /* an interactive job seen this long ago keeps a worker free */
+#define PATIENCE   6	 /* a patient job ages this many times slower */
+#define LOOKS	   8	 /* how far into a window: for a small probe, for a refugee */
 
 void
 schedule_init(struct schedule *schedule, int64_t age_up_ms)
@@ -41,26 +41,51 @@ last_worker_reserved(const struct schedule *schedule, unsigned free, unsigned po
 	       wall_ms - schedule->interactive_ms < RESERVE_MS;
 }
 
+/* A probe is a small one of the first few, from the one that may go on. */
 static struct job *
-smallest_of_first(const struct lane *lane)
+smallest_like(const struct lane *lane, size_t at)
 {
-	struct job *best = lane->window[0];
+	struct job *first = lane->window[at], *best = first;
 
-	for (size_t i = 1; i < MIN(lane->ready, (size_t)PROBE_LOOKS); i++)
+	for (size_t i = at + 1; i < MIN(lane->ready, (size_t)LOOKS); i++)
 		if (lane->window[i]->priority == best->priority &&
-		    lane->window[i]->cost_input < best->cost_input)
+		    lane->window[i]->cost_input < best->cost_input &&
+		    !chain_is_barred(&lane->window[i]->chain, first->model))
 			best = lane->window[i];
+	best->model = first->model;
 	return best;
 }
 
 struct question {
 	const struct schedule *schedule;
 	int class;
+	bool refuge;
 	bool interactive_only;
 	int64_t wall_ms;
 	schedule_verdict_fn *verdict;
 	void *arg;
 };
+
+/* The first of the lane's jobs that can go. */
+static struct job *
+first_of_lane(const struct lane *lane, const struct question *ask)
+{
+	size_t looks = ask->refuge ? MIN(lane->ready, (size_t)LOOKS) : 1;
+
+	for (size_t i = 0; i < looks; i++) {
+		struct job *job = lane->window[i];
+
+		switch (ask->verdict(lane, job, ask->refuge, ask->arg)) {
+		case SCHEDULE_YES:
+			return job;
+		case SCHEDULE_PROBE:
+			return smallest_like(lane, i);
+		case SCHEDULE_NO:
+			break;
+		}
+	}
+	return NULL;
+}
 
 /* The first of owner's jobs in this class that can go, over all its lanes. */
 static struct job *
@@ -70,17 +95,16 @@ first_of_owner(const struct owner *owner, const struct question *ask)
 
 	for (size_t i = 0; i < owner->lane_count; i++) {
 		const struct lane *lane = owner->lanes[i];
-		enum schedule_verdict verdict;
+		struct job *job;
 
-		if (lane->ready == 0 || (best && !job_before(lane->window[0], best)) ||
+		if (lane->ready == 0 || (ask->refuge && lane->route->model_count == 1) ||
+		    (best && !job_before(lane->window[0], best)) ||
 		    class_now(ask->schedule, lane, ask->wall_ms) != ask->class ||
 		    (ask->interactive_only && lane->class != FOREBAY_CLASS_INTERACTIVE))
 			continue;
-		verdict = ask->verdict(lane, lane->window[0], ask->arg);
-		if (verdict == SCHEDULE_YES)
-			best = lane->window[0];
-		else if (verdict == SCHEDULE_PROBE)
-			best = smallest_of_first(lane);
+		job = first_of_lane(lane, ask);
+		if (job)
+			best = job;
 	}
 	return best;
 }
@@ -118,15 +142,22 @@ schedule_next(struct schedule *schedule, struct lanes *lanes, unsigned free, uns
 	      int64_t wall_ms, schedule_verdict_fn *verdict, void *arg)
 {
 	struct question ask = {
-		schedule, 0,	   last_worker_reserved(schedule, free, pool, wall_ms),
-		wall_ms,  verdict, arg
+		.schedule = schedule,
+		.interactive_only = last_worker_reserved(schedule, free, pool, wall_ms),
+		.wall_ms = wall_ms,
+		.verdict = verdict,
+		.arg = arg,
 	};
 	struct job *job = NULL;
 
 	for (ask.class = 0; !job && ask.class < FOREBAY_CLASS_COUNT; ask.class ++) {
 		if (ask.interactive_only && ask.class != FOREBAY_CLASS_INTERACTIVE)
 			break;
+		ask.refuge = false;
 		job = next_of_class(schedule, lanes, &ask);
+		ask.refuge = true;
+		if (!job)
+			job = next_of_class(schedule, lanes, &ask);
 		if (job)
 			job->class = (uint8_t)ask.class;
 	}

@@ -21,9 +21,15 @@ enum schedule_verdict {
 	SCHEDULE_YES,
 	SCHEDULE_PROBE, /* it is the one request that tries a dark gate: a small one */
 };
-/* Asked once for each lane looked at, with the job that stands first. */
-typedef enum schedule_verdict schedule_verdict_fn(const struct lane *lane, const struct job *job,
-						  void *arg);
+/*
+ * Asked for each lane looked at, with the job that stands first. refuge: may it
+ * go to a later model of its chain? Asked in a second round within the class,
+ * when no job can go to its first one: natives go before refugees. Then also
+ * the few behind the first are asked, for one of them may be barred where
+ * others are not. Sets job->model when it may go.
+ */
+typedef enum schedule_verdict schedule_verdict_fn(const struct lane *lane, struct job *job,
+						  bool refuge, void *arg);
 
 struct schedule {
 	double clock[FOREBAY_CLASS_COUNT]; /* virtual time */

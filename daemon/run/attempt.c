@@ -42,6 +42,7 @@ attempt_on_timer(evutil_socket_t fd, short what, void *arg)
 		arm(attempt, stall - age + 0.001);
 	} else {
 		gates_stalled(gates, &attempt->pass, now);
+		runner_lend_slot(attempt->runner, attempt);
 	}
 	runner_kick(attempt->runner);
 }
@@ -52,6 +53,7 @@ accepted(struct attempt *attempt)
 	if (attempt->pass.ticket.accepted)
 		return;
 	event_del(attempt->timer);
+	runner_reclaim_slot(attempt->runner, attempt);
 	gates_accepted(attempt->runner->gates, &attempt->pass, clock_mono());
 	runner_kick(attempt->runner);
 }
@@ -243,9 +245,11 @@ struct attempt *
 attempt_new(struct runner *runner, struct job *job, double now)
 {
 	struct attempt *attempt = must_alloc(sizeof(*attempt));
-	const char *model = job->lane->route->models[0];
+	const char *model = job->lane->route->models[job->model];
 
-	*attempt = (struct attempt){ .runner = runner, .job = job, .number = ++job->tries };
+	*attempt = (struct attempt){
+		.runner = runner, .job = job, .number = ++job->tries, .model_index = job->model
+	};
 	attempt->model = must_strdup(model);
 	attempt->started_ms = clock_wall_ms();
 	attempt->waited_ms = clock_mono_ms() - job->eligible_ms;
@@ -281,9 +285,42 @@ attempt_free(struct attempt *attempt)
 	free(attempt);
 }
 
+/* What max_tokens may be now: half of it after every other refusal for want of
+ * capacity, never below shrink_to. 0: as it is. */
+static int64_t
+shrunk(const struct attempt *attempt, uint64_t shrink_to)
+{
+	int64_t now = attempt->facts.max_tokens, least = (int64_t)shrink_to;
+	unsigned steps = MIN(attempt->job->overloads / 2u, 62u);
+
+	if (shrink_to == 0 || steps == 0 || now <= least)
+		return 0;
+	return MAX(least, now >> steps);
+}
+
+/* Another model than the one it was written for may need more than its name. */
+static enum forebay_err
+adapt(struct attempt *attempt, const struct store_job *row)
+{
+	const struct lane *lane = attempt->job->lane;
+	const struct config_chain *chain =
+	    lane->route->chain ? config_chain_of(attempt->runner->config, lane->route->chain)
+			       : NULL;
+	bool moved = attempt->model_index > 0 && strcmp(attempt->facts.model, attempt->model) != 0;
+	struct adapt_wishes wishes = { .drop_sampling = chain && chain->adapt,
+				       .strip_thinking = moved && attempt->job->stripped,
+				       .max_tokens = shrunk(attempt, row->shrink_to),
+				       .version = attempt->version };
+
+	if (!moved && wishes.max_tokens == 0)
+		return FOREBAY_ERR_OK;
+	return adapt_body(&attempt->edits, attempt->body, attempt->body_len, &attempt->facts,
+			  attempt->model, moved, &wishes, attempt->changes);
+}
+
 /* The body as it goes out: the caller's bytes with the few words we must change. */
 static enum forebay_err
-prepare(struct attempt *attempt)
+edit(struct attempt *attempt, const struct store_job *row)
 {
 	char why[RUNNER_WHY_LEN];
 	enum forebay_err err;
@@ -296,6 +333,8 @@ prepare(struct attempt *attempt)
 		err = body_edits_set_string(&attempt->edits, BODY_MODEL, attempt->model);
 	if (!err && attempt->facts.stream != attempt->stream)
 		err = body_edits_set_bool(&attempt->edits, BODY_STREAM, attempt->stream);
+	if (!err)
+		err = adapt(attempt, row);
 	if (err)
 		return err;
 	body_reader_init(&attempt->reader, attempt->body, attempt->body_len, &attempt->facts,
@@ -316,24 +355,30 @@ wants_stream(const struct config *config, int transport)
 }
 
 void
-attempt_send(struct attempt *attempt, const struct store_job *row, uint8_t *body, size_t len)
+attempt_prepare(struct attempt *attempt, const struct store_job *row, uint8_t *body, size_t len)
 {
-	struct call_request request = { .path = "/v1/messages", .body = &attempt->reader };
-	enum forebay_err err;
-
 	attempt->body = body;
 	attempt->body_len = len;
 	attempt->stream = wants_stream(attempt->runner->config, row->transport);
 	attempt->version = must_strdup(row->version);
 	attempt->betas = row->betas ? must_strdup(row->betas) : NULL;
-	request.version = attempt->version;
-	request.betas = attempt->betas;
+	attempt->unsendable = edit(attempt, row);
+}
+
+void
+attempt_send(struct attempt *attempt)
+{
+	struct call_request request = { .path = "/v1/messages",
+					.body = &attempt->reader,
+					.version = attempt->version,
+					.betas = attempt->betas };
+	enum forebay_err err = attempt->unsendable;
+
 	if (attempt->job->cancel_wanted || attempt->runner->drain_over) {
 		attempt_abort(attempt,
 			      attempt->job->cancel_wanted ? ATTEMPT_CANCELED : ATTEMPT_PUT_BACK);
 		return;
 	}
-	err = prepare(attempt);
 	if (!err)
 		err = call_start(attempt->runner->loop, &attempt->pass.ticket, &request,
 				 &call_events, attempt, &attempt->call);

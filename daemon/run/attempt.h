@@ -5,6 +5,7 @@
 #ifndef DAEMON_RUN_ATTEMPT_H
 #define DAEMON_RUN_ATTEMPT_H
 
+#include "daemon/claude/adapt.h"
 #include "daemon/claude/assembly.h"
 #include "daemon/claude/body.h"
 #include "daemon/claude/sse.h"
@@ -36,6 +37,8 @@ struct attempt {
 	uint32_t number;
 	int64_t started_ms; /* wall */
 	int64_t waited_ms;
+	unsigned model_index; /* of its route */
+	bool lent;	      /* another job has its slot: nothing came for too long */
 
 	/* What is sent. */
 	uint8_t *body; /* owned, unless the job is ephemeral */
@@ -44,7 +47,9 @@ struct attempt {
 	struct body_edits edits;
 	struct body_reader reader;
 	char *model, *version, *betas; /* owned; betas may be NULL */
+	char changes[ADAPT_TEXT_LEN];  /* what is sent otherwise than it came, for people */
 	bool stream;		       /* as events, else plain */
+	enum forebay_err unsendable;   /* why it could not be made ready */
 
 	/* What has come. */
 	int status;
@@ -72,10 +77,13 @@ TAILQ_HEAD(attempt_list, attempt);
 struct attempt *attempt_new(struct runner *runner, struct job *job, double now);
 void attempt_free(struct attempt *attempt); /* accepts NULL; cancels its call */
 
-/* Start the call. body is borrowed for ephemeral jobs, else taken. row gives
- * version, betas, options. Failures end the attempt in a later turn at the
- * latest; the attempt may be gone when this returns. */
-void attempt_send(struct attempt *attempt, const struct store_job *row, uint8_t *body, size_t len);
+/* Make ready what goes out: then attempt->changes is known. body is borrowed
+ * for ephemeral jobs, else taken. row gives version, betas, options. */
+void attempt_prepare(struct attempt *attempt, const struct store_job *row, uint8_t *body,
+		     size_t len);
+/* Start the call. Failures end the attempt in a later turn at the latest; the
+ * attempt may be gone when this returns. */
+void attempt_send(struct attempt *attempt);
 
 /* Give it up: it ends as canceled or goes back to the queue. */
 void attempt_abort(struct attempt *attempt, enum attempt_abort why);

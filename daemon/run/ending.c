@@ -151,38 +151,67 @@ again(struct attempt *attempt, int64_t rest_ms)
 	}
 }
 
+/* This model cannot serve the job: on to the rest of its chain, uncounted; or
+ * that was all. */
 static void
-again_after_refusal(struct attempt *attempt, const struct answer *answer)
+leave_model(struct attempt *attempt, const struct answer *answer)
 {
-	const struct config *config = attempt->runner->config;
 	struct job *job = attempt->job;
-	bool classic = config_gate_of(config, attempt->model).policy == CONFIG_POLICY_CLASSIC;
-	int64_t rest;
+	unsigned count = (unsigned)job->lane->route->model_count;
 
-	job->refusals++;
-	if (classic && job->refusals >= CLASSIC_ATTEMPTS) {
+	job->refusals = 0;
+	if (!chain_bar(&job->chain, attempt->model_index, count)) {
 		final(attempt, FOREBAY_JOB_FAILED, answer->err);
 		return;
 	}
-	if (classic)
-		rest =
-		    MIN((int64_t)CLASSIC_MAX_MS, (int64_t)CLASSIC_BASE_MS << (job->refusals - 1));
+	attempt->end.attempts = job->attempts;
+	attempt->end.attempt.counted = false;
+	again(attempt, 0);
+}
+
+/* The rule of the field: so many tries with a fixed back-off, whatever the
+ * reason; then the next model; then failure. */
+static void
+again_as_classic(struct attempt *attempt, const struct answer *answer)
+{
+	struct job *job = attempt->job;
+
+	if (++job->refusals >= CLASSIC_ATTEMPTS)
+		leave_model(attempt, answer);
 	else
-		rest = job_rest_ms(job->refusals, config->retry_min_ms, config->retry_max_ms,
-				   clock_random());
-	again(attempt, rest);
+		again(attempt, MIN((int64_t)CLASSIC_MAX_MS,
+				   (int64_t)CLASSIC_BASE_MS << (job->refusals - 1)));
+}
+
+static int64_t
+rest_of(struct attempt *attempt)
+{
+	const struct config *config = attempt->runner->config;
+
+	attempt->job->refusals++;
+	return job_rest_ms(attempt->job->refusals, config->retry_min_ms, config->retry_max_ms,
+			   clock_random());
+}
+
+static void
+again_after_refusal(struct attempt *attempt, const struct answer *answer)
+{
+	struct job *job = attempt->job;
+
+	chain_refused(&job->chain, clock_mono_ms());
+	if (answer->class == API_OVERLOADED)
+		job->overloads += job->overloads < UINT8_MAX;
+	again(attempt, rest_of(attempt));
 }
 
 static void
 again_after_fault(struct attempt *attempt, const struct answer *answer)
 {
-	const struct config *config = attempt->runner->config;
 	struct job *job = attempt->job;
-	int64_t rest;
+	int64_t rest = rest_of(attempt);
 
-	job->refusals++;
-	rest =
-	    job_rest_ms(job->refusals, config->retry_min_ms, config->retry_max_ms, clock_random());
+	if (answer->row->fallback == API_FALLBACK_LATER)
+		chain_faulted(&job->chain, attempt->model_index);
 	if (answer->retry_after_s > 0)
 		rest = MAX(rest, (int64_t)(answer->retry_after_s * 1000));
 	if (attempt->end.attempts >= job->max_attempts)
@@ -191,13 +220,50 @@ again_after_fault(struct attempt *attempt, const struct answer *answer)
 		again(attempt, rest);
 }
 
+/*
+ * What the API says of the request itself is final, unless only a fallback
+ * said it: the first model may take what a later one does not. Thinking blocks
+ * that another model wrote are left out once, and the same one asked again.
+ */
+static void
+refused_for_good(struct attempt *attempt, const struct answer *answer)
+{
+	struct job *job = attempt->job;
+
+	if (attempt->model_index > 0 && answer->row->retry == API_RETRY_STRIPPED &&
+	    !job->stripped) {
+		job->stripped = true;
+		attempt->end.attempts = job->attempts;
+		attempt->end.attempt.counted = false;
+		again(attempt, 0);
+	} else if (attempt->model_index > 0 || answer->class == API_MODEL) {
+		leave_model(attempt, answer);
+	} else {
+		final(attempt, FOREBAY_JOB_FAILED, answer->err);
+	}
+}
+
+static bool
+is_classic(const struct attempt *attempt)
+{
+	return config_gate_of(attempt->runner->config, attempt->model).policy ==
+	       CONFIG_POLICY_CLASSIC;
+}
+
 static void
 decide_failure(struct attempt *attempt, const struct answer *answer)
 {
 	const struct ephemera *ephemera = attempt->job->ephemera;
+	bool key = answer->class == API_BILLING || answer->class == API_AUTH;
 
 	if (ephemera && ephemera->once) {
 		final(attempt, FOREBAY_JOB_FAILED, answer->err);
+		return;
+	}
+	/* Without a connection nothing was tried, in this rule too. */
+	if (is_classic(attempt) && !key && attempt->left && answer->retry != API_RETRY_NEVER &&
+	    answer->retry != API_RETRY_STRIPPED) {
+		again_as_classic(attempt, answer);
 		return;
 	}
 	switch (answer->class) {
@@ -211,17 +277,12 @@ decide_failure(struct attempt *attempt, const struct answer *answer)
 		again(attempt, attempt->runner->config->retry_min_ms);
 		break;
 	case API_FAULT:
-		if (answer->retry != API_RETRY_NEVER) {
-			again_after_fault(attempt, answer);
-			break;
-		}
-		/* fallthrough */
 	case API_SUCCESS:
 	case API_MODEL:
 	case API_REQUEST:
 	case API_CLASS_COUNT:
-		if (answer->retry == API_RETRY_NEVER)
-			final(attempt, FOREBAY_JOB_FAILED, answer->err);
+		if (answer->retry == API_RETRY_NEVER || answer->retry == API_RETRY_STRIPPED)
+			refused_for_good(attempt, answer);
 		else
 			again_after_fault(attempt, answer);
 		break;
@@ -259,6 +320,7 @@ decide(struct attempt *attempt, const struct answer *answer)
 					       .ended_ms = clock_wall_ms(),
 					       .waited_ms = attempt->waited_ms,
 					       .model = attempt->model,
+					       .edits = text_or_null(attempt->changes),
 					       .sent = attempt->left,
 					       .http_status = attempt->status };
 	end->attempts = job->attempts;
@@ -443,5 +505,6 @@ attempt_ended(struct attempt *attempt, const struct answer *answer)
 	schedule_settle(job, row->input_tokens + row->output_tokens);
 	owner_charge(job->lane->owner, row->input_tokens + row->output_tokens, clock_wall_ms());
 	runner_slot_freed(runner, attempt);
+	patrol_foresee(runner, attempt->model);
 	send_to_disk(attempt);
 }

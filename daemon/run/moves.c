@@ -190,7 +190,7 @@ void
 runner_count(const struct runner *runner, struct runner_counts *ret)
 {
 	memcpy(ret->jobs, runner->counts, sizeof(ret->jobs));
-	ret->in_flight = runner->in_flight;
+	ret->in_flight = runner->in_flight + runner->lent;
 	ret->workers = (unsigned)runner->config->workers;
 }
 
@@ -230,28 +230,59 @@ ordinal(size_t n)
 	return n % 100 >= 11 && n % 100 <= 13 ? "th" : n % 10 <= 3 ? suffixes[n % 10] : "th";
 }
 
+static void
+put_gate_words(struct runner *runner, const char *model, FILE *out)
+{
+	char words[160];
+
+	gates_words(runner->gates, model, clock_mono(), words, sizeof(words));
+	if (words[0])
+		fputs(words, out);
+	else
+		fprintf(out, "%s open", runner->draining ? "draining;" : model);
+}
+
+/* What keeps a job that is known here: its first model, the rest of its chain, its place. */
+static void
+put_waiting(struct runner *runner, const struct job *job, FILE *out)
+{
+	const struct route *route = job->lane->route;
+	int64_t rest_ms = job->rest_until_ms - clock_mono_ms();
+	size_t at = 0;
+
+	for (size_t i = 0; i < route->model_count; i++) {
+		if (i > 0)
+			fputs("; else ", out);
+		if (chain_is_barred(&job->chain, (unsigned)i))
+			fprintf(out, "not %s, which refused it", route->models[i]);
+		else
+			put_gate_words(runner, route->models[i], out);
+	}
+	if (job->heap_index >= 0 && rest_ms > 0)
+		fprintf(out, "; rests %.1f s after a refusal", (double)rest_ms / 1000.0);
+	if (!job->ready)
+		return;
+	while (job->lane->window[at] != job)
+		at++;
+	fprintf(out, "; %zu%s in line", at + 1, ordinal(at + 1));
+}
+
 const char *
 runner_waiting(struct runner *runner, uint64_t id, const char *model, char *buf, size_t len)
 {
 	const struct job *job = lanes_find(runner->lanes, id);
-	char words[160];
-	size_t at = 0;
-	int used;
+	FILE *out = fmemopen(buf, len, "w");
 
+	buf[0] = '\0';
+	if (!out)
+		return buf;
 	if (job)
-		model = job->lane->route->models[0];
-	if (!model) {
-		snprintf(buf, len, "behind the first of its owner's jobs");
-		return buf;
-	}
-	gates_words(runner->gates, model, clock_mono(), words, sizeof(words));
-	if (words[0] == '\0')
-		snprintf(words, sizeof(words), "%s open", runner->draining ? "draining;" : model);
-	used = snprintf(buf, len, "%s", words);
-	if (!job || !job->ready || used < 0 || (size_t)used >= len)
-		return buf;
-	while (job->lane->window[at] != job)
-		at++;
-	snprintf(buf + used, len - (size_t)used, "; %zu%s in line", at + 1, ordinal(at + 1));
+		put_waiting(runner, job, out);
+	else if (model)
+		put_gate_words(runner, model, out);
+	else
+		fputs("behind the first of its owner's jobs", out);
+	fclose(out);
+	buf[len - 1] = '\0';
 	return buf;
 }

@@ -5,6 +5,7 @@
 
 #include "daemon/base/digest.h"
 #include "daemon/base/log.h"
+#include "daemon/claude/adapt.h"
 #include "daemon/claude/body.h"
 #include "daemon/job/routes.h"
 
@@ -24,6 +25,7 @@ order_clear(struct order *order)
 	free(order->models);
 	free(order->model_option);
 	free(order->chain);
+	free(order->skipped);
 	free(order->version);
 	free(order->betas);
 	free(order->label);
@@ -70,26 +72,35 @@ add_model(struct order *order, const char *name, char *why)
 	return FOREBAY_ERR_OK;
 }
 
+static bool
+is_named(const char *chain)
+{
+	return chain && strcmp(chain, "default") != 0;
+}
+
+/* The [chain NAME] that the request speaks of; NULL: none, or a list. */
+static enum forebay_err
+find_chain(const struct config *config, const struct request *request,
+	   const struct config_chain **ret, char *why)
+{
+	*ret = is_named(request->chain) ? config_chain_of(config, request->chain) : NULL;
+	if (*ret || !is_named(request->chain))
+		return FOREBAY_ERR_OK;
+	snprintf(why, WHY_LEN,
+		 "chain: there is no chain \"%.80s\"; [chain NAME] sections of the "
+		 "configuration name them, and \"default\" is the model alone",
+		 request->chain);
+	return FOREBAY_ERR_BAD_REQUEST;
+}
+
 /* The model of the option and the chain behind it; the body's where neither is given. */
 static enum forebay_err
-choose_models(struct order *order, const struct config *config, const struct request *request,
+choose_models(struct order *order, const struct config_chain *named, const struct request *request,
 	      const char *body_model, char *why)
 {
-	const struct config_chain *named = NULL;
-	char *const *chain = request->chain_models;
+	char *const *chain = named ? named->models : request->chain_models;
 	enum forebay_err err = FOREBAY_ERR_OK;
 
-	if (request->chain && strcmp(request->chain, "default") != 0) {
-		named = config_chain_of(config, request->chain);
-		if (!named) {
-			snprintf(why, WHY_LEN,
-				 "chain: there is no chain \"%.80s\"; [chain NAME] sections of the "
-				 "configuration name them, and \"default\" is the model alone",
-				 request->chain);
-			return FOREBAY_ERR_BAD_REQUEST;
-		}
-		chain = named->models;
-	}
 	if (request->model)
 		err = add_model(order, request->model, why);
 	else if (!chain)
@@ -97,6 +108,40 @@ choose_models(struct order *order, const struct config *config, const struct req
 	for (size_t i = 0; !err && chain && chain[i]; i++)
 		err = add_model(order, chain[i], why);
 	return err;
+}
+
+/* Fallback keeps the meaning: models that cannot do what the body asks for are
+ * no fallback. The first one stays: it is what was asked for. */
+static void
+skip_models(struct order *order, const struct config_chain *named, const struct body_facts *facts)
+{
+	struct adapt_wishes wishes = { .drop_sampling = named && named->adapt,
+				       .version = order->version };
+	size_t kept = 1, len = 0;
+	FILE *out = order->model_count > 1 ? open_memstream(&order->skipped, &len) : NULL;
+
+	if (order->model_count > 1 && !out)
+		fatal("out of memory");
+	for (size_t i = 1; i < order->model_count; i++) {
+		char *model = order->models[i];
+		const char *refusal = adapt_refusal(facts, order->cost_input, model, &wishes);
+
+		if (!refusal) {
+			order->models[kept++] = model;
+			continue;
+		}
+		fprintf(out, "%s%s (%s)", ftell(out) > 0 ? ", " : "", model, refusal);
+		free(model);
+	}
+	if (!out)
+		return;
+	fclose(out);
+	order->models[kept] = NULL;
+	order->model_count = kept;
+	if (len == 0) {
+		free(order->skipped);
+		order->skipped = NULL;
+	}
 }
 
 static char *
@@ -198,18 +243,20 @@ enum forebay_err
 order_from_request(struct order *ret, const struct config *config, const struct request *request,
 		   const uint8_t *body, size_t len, int64_t now_ms, char *why)
 {
-	bool needs_model = !request->model && !request->chain_models &&
-			   (!request->chain || strcmp(request->chain, "default") == 0);
+	bool needs_model = !request->model && !request->chain_models && !is_named(request->chain);
+	const struct config_chain *named = NULL;
 	struct body_facts facts;
 	enum forebay_err err = check_request(config, request, len, now_ms, why);
 
+	if (!err)
+		err = find_chain(config, request, &named, why);
 	if (err)
 		return err;
 	err = needs_model ? body_scan(body, len, &facts, why, WHY_LEN)
 			  : body_scan_without_model(body, len, &facts, why, WHY_LEN);
 	if (err)
 		return err;
-	err = choose_models(ret, config, request, facts.model, why);
+	err = choose_models(ret, named, request, facts.model, why);
 	if (!err)
 		err = check_sent_size(config, request, &facts, len, why);
 	if (err)
@@ -226,10 +273,11 @@ order_from_request(struct order *ret, const struct config *config, const struct 
 	ret->transport = request->transport;
 	ret->priority = request->priority;
 	ret->attempts = request->attempts ? request->attempts : config->attempts;
-	ret->shrink_to = request->shrink_to;
+	ret->shrink_to = request->shrink_to ? request->shrink_to : named ? named->shrink_to : 0;
 	ret->ephemeral = request->ephemeral;
 	ret->max_tokens = facts.max_tokens;
 	ret->cost_input = (uint32_t)body_estimate_tokens(&facts, len);
+	skip_models(ret, named, &facts);
 	take_times(ret, config, request);
 	digest_sha256(body, len, ret->digest);
 	digest_options(ret);
@@ -273,5 +321,6 @@ order_from_job(struct order *ret, const struct config *config, const struct stor
 char *
 route_of_order(const struct order *order)
 {
-	return route_text((const char *const *)order->models, order->model_count, order->batch);
+	return route_text((const char *const *)order->models, order->model_count, order->batch,
+			  is_named(order->chain) ? order->chain : NULL);
 }

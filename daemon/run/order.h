@@ -14,7 +14,9 @@ struct order {
 	char **models; /* owned, NULL-terminated; first choice first */
 	size_t model_count;
 	char *model_option; /* owned, as all strings here; NULL: not given */
-	char *chain, *version, *betas, *label, *key;
+	char *chain;	    /* its name, or NULL: none, or a list */
+	char *skipped;	    /* models of the chain that cannot take it, and why; NULL: none */
+	char *version, *betas, *label, *key;
 	int class, batch, transport;
 	int64_t priority;
 	uint64_t attempts, shrink_to, retry_of;

@@ -7,6 +7,7 @@
  */
 #include "daemon/base/clock.h"
 #include "daemon/base/log.h"
+#include "daemon/run/gates_keep.h"
 #include "daemon/run/runner_internal.h"
 #include "daemon/store/store.h"
 
@@ -189,6 +190,15 @@ save_gates(struct runner *runner)
 	gates_save(runner->gates, now, (double)clock_wall_ms() / 1000.0 - now, save_gate, runner);
 }
 
+void
+patrol_foresee(struct runner *runner, const char *model)
+{
+	double now = clock_mono();
+
+	gates_save_before_probe(runner->gates, model, now, (double)clock_wall_ms() / 1000.0 - now,
+				save_gate, runner);
+}
+
 struct saving {
 	runner_saved_fn *done;
 	void *arg; /* borrowed */
@@ -265,7 +275,7 @@ void
 runner_check_drained(struct runner *runner)
 {
 	/* What has ended is told to whoever waits for it before we go. */
-	if (!runner->draining || runner->drained || runner->in_flight > 0 ||
+	if (!runner->draining || runner->drained || !TAILQ_EMPTY(&runner->running) ||
 	    !TAILQ_EMPTY(&runner->ending))
 		return;
 	runner->drained = true;
@@ -281,8 +291,9 @@ runner_on_drain_timeout(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (runner->in_flight > 0)
-		log_warn("%u jobs still run; putting them back into the queue", runner->in_flight);
+	if (!TAILQ_EMPTY(&runner->running))
+		log_warn("%u jobs still run; putting them back into the queue",
+			 runner->in_flight + runner->lent);
 	runner->drain_over = true;
 	for (attempt = TAILQ_FIRST(&runner->running); attempt; attempt = next) {
 		next = TAILQ_NEXT(attempt, link);
@@ -307,7 +318,8 @@ runner_drain(struct runner *runner, int64_t timeout_ms)
 			patrol_spill(runner, ephemera);
 	}
 	/* Also when nothing runs: drained is told from the loop. */
-	event_add(runner->drain_timer, runner->in_flight > 0 ? &tv : &(struct timeval){ 0, 0 });
+	event_add(runner->drain_timer,
+		  TAILQ_EMPTY(&runner->running) ? &(struct timeval){ 0, 0 } : &tv);
 }
 
 void

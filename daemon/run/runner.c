@@ -6,6 +6,7 @@
 #include "daemon/base/clock.h"
 #include "daemon/base/log.h"
 #include "daemon/base/metrics.h"
+#include "daemon/run/choose.h"
 #include "daemon/run/live.h"
 #include "daemon/run/runner_internal.h"
 #include "daemon/run/watch.h"
@@ -28,26 +29,6 @@ runner_kick(struct runner *runner)
 
 /* --- choosing ----------------------------------------------------------------- */
 
-struct look {
-	struct runner *runner;
-	double now, when; /* when: earliest time to look again */
-	int64_t wall_ms;
-};
-
-static enum schedule_verdict
-runner_verdict(const struct lane *lane, const struct job *job, void *arg)
-{
-	struct look *look = arg;
-	bool probe;
-
-	if (lane->route->batch == FOREBAY_BATCH_ONLY || !owner_may_run(lane->owner, look->wall_ms))
-		return SCHEDULE_NO;
-	if (!gates_may_send(look->runner->gates, lane->route->models[0], job->cost_input,
-			    job->cost_output, look->now, &look->when, &probe))
-		return SCHEDULE_NO;
-	return probe ? SCHEDULE_PROBE : SCHEDULE_YES;
-}
-
 static void
 arm_wake(struct runner *runner, double in_s)
 {
@@ -61,7 +42,7 @@ static void
 runner_on_pump(evutil_socket_t fd, short what, void *arg)
 {
 	struct runner *runner = arg;
-	struct look look = { runner, clock_mono(), INFINITY, clock_wall_ms() };
+	struct choosing look = { runner, clock_mono(), INFINITY, clock_wall_ms() };
 	unsigned workers = (unsigned)runner->config->workers;
 	int64_t rest_ms = lanes_wake(runner->lanes, clock_mono_ms());
 	struct job *job;
@@ -70,7 +51,7 @@ runner_on_pump(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	while (runner->begun && !runner->draining && runner->in_flight < workers) {
 		job = schedule_next(&runner->schedule, runner->lanes, workers - runner->in_flight,
-				    workers, look.wall_ms, runner_verdict, &look);
+				    workers, look.wall_ms, choose, &look);
 		if (!job)
 			break;
 		runner_start_job(runner, job, look.now);
@@ -135,7 +116,8 @@ tell_start(struct runner *runner, const struct attempt *attempt)
 				   .id = job->id,
 				   .state = FOREBAY_JOB_RUNNING,
 				   .attempt = attempt->number,
-				   .model = attempt->model };
+				   .model = attempt->model,
+				   .changes = attempt->changes };
 
 	live_begin(runner->live, job->id, attempt->number);
 	watch_notify(runner->watch, &news);
@@ -153,8 +135,9 @@ go(struct runner *runner, struct attempt *attempt, const struct store_job *row, 
 					     .body_len = job->body_len,
 					     .from = FOREBAY_JOB_QUEUED,
 					     .to = FOREBAY_JOB_RUNNING });
+	attempt_prepare(attempt, row, body, len);
 	tell_start(runner, attempt);
-	attempt_send(attempt, row, body, len);
+	attempt_send(attempt);
 }
 
 static void
@@ -204,10 +187,12 @@ runner_start_job(struct runner *runner, struct job *job, double now)
 	struct ephemera *ephemera = job->ephemera;
 
 	lanes_leave(runner->lanes, job);
+	chain_sent(&job->chain);
 	schedule_charge(&runner->schedule, job);
 	runner->in_flight++;
 	lane->owner->running++;
 	TAILQ_INSERT_TAIL(&runner->running, attempt, link);
+	patrol_foresee(runner, attempt->model);
 	if (job->ephemeral) {
 		ephemera_unlist(runner, ephemera);
 		go(runner, attempt, &ephemera->row, ephemera->body, ephemera->body_len);
@@ -221,9 +206,33 @@ void
 runner_slot_freed(struct runner *runner, struct attempt *attempt)
 {
 	TAILQ_REMOVE(&runner->running, attempt, link);
-	runner->in_flight--;
+	if (attempt->lent)
+		runner->lent--;
+	else
+		runner->in_flight--;
 	attempt->job->lane->owner->running--;
 	runner_kick(runner);
+}
+
+void
+runner_lend_slot(struct runner *runner, struct attempt *attempt)
+{
+	if (attempt->lent || runner->lent >= runner->config->workers)
+		return;
+	attempt->lent = true;
+	runner->lent++;
+	runner->in_flight--;
+	runner_kick(runner);
+}
+
+void
+runner_reclaim_slot(struct runner *runner, struct attempt *attempt)
+{
+	if (!attempt->lent)
+		return;
+	attempt->lent = false;
+	runner->lent--;
+	runner->in_flight++;
 }
 
 /* --- refilling windows ---------------------------------------------------------- */

@@ -62,8 +62,9 @@ struct runner {
 	uint64_t next_id,
 	    reserved_id;     /* ids below reserved_id are safe to give out without a row */
 	int64_t next_due_ms; /* wall; as far as known */
-	unsigned in_flight;
-	unsigned seconds; /* ticks so far */
+	unsigned in_flight;  /* that have a slot of the pool; */
+	unsigned lent;	     /* and that have none: nothing comes, somebody else has theirs */
+	unsigned seconds;    /* ticks so far */
 	bool begun, draining, drain_over, drained, due_asked, sweeping;
 	char key_why[RUNNER_WHY_LEN]; /* "": there is a key */
 };
@@ -73,6 +74,10 @@ void runner_start_job(struct runner *runner, struct job *job, double now);
 void runner_refill(struct runner *runner, struct lane *lane);
 /* The slot of an attempt is free again. */
 void runner_slot_freed(struct runner *runner, struct attempt *attempt);
+/* No first byte for too long: another job may have its slot, until it comes
+ * after all. At most as many as there are workers. */
+void runner_lend_slot(struct runner *runner, struct attempt *attempt);
+void runner_reclaim_slot(struct runner *runner, struct attempt *attempt);
 void runner_check_drained(struct runner *runner);
 
 /*
@@ -115,6 +120,9 @@ void patrol_begin(struct runner *runner);
 void patrol_end(struct runner *runner);
 /* Something is due at wall_ms: perhaps earlier than the timer stands. */
 void patrol_expect(struct runner *runner, int64_t wall_ms);
+/* A request to model begins or has ended: in the dark its gate goes to the disk
+ * together with that, for a daemon that is killed just then. */
+void patrol_foresee(struct runner *runner, const char *model);
 void patrol_spill(struct runner *runner, struct ephemera *ephemera);
 
 /* intake.c */

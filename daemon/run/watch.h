@@ -30,7 +30,7 @@ struct watch_news {
 	uint64_t id;
 	enum forebay_job_state state;
 	unsigned attempt;
-	const char *model;
+	const char *model, *changes; /* changes: "" as it came; of WATCH_ATTEMPT */
 	enum forebay_err error;
 	/* ENDED, when the answer is at hand; result NULL: ask the store. Then also
 	 * model (as asked for), attempts (that counted), tries and created_ms. */

@@ -145,7 +145,7 @@ tell_state(struct follow *follow)
 }
 
 static void
-tell_attempt(struct follow *follow, unsigned attempt, const char *model)
+tell_attempt(struct follow *follow, unsigned attempt, const char *model, const char *changes)
 {
 	struct jsonput put = { 0 };
 
@@ -153,6 +153,8 @@ tell_attempt(struct follow *follow, unsigned attempt, const char *model)
 	jsonput_member_int(&put, "attempt", attempt);
 	if (model)
 		jsonput_member_string(&put, "model", model);
+	if (changes && changes[0])
+		jsonput_member_string(&put, "edits", changes);
 	jsonput_member_bool(&put, "restart", follow->attempt != 0 && follow->offset > 0);
 	jsonput_end(&put);
 	follow->attempt = attempt;
@@ -216,7 +218,7 @@ catch_up(struct follow *follow)
 	    live_look(live, follow->id, &attempt, &bytes, &len) == LIVE_NONE)
 		return;
 	if (attempt != follow->attempt || follow->offset > len)
-		tell_attempt(follow, attempt, NULL);
+		tell_attempt(follow, attempt, NULL, NULL);
 	send_chunks(follow, false);
 }
 
@@ -278,7 +280,7 @@ follow_on_news(const struct watch_news *news, void *arg)
 		break;
 	case WATCH_ATTEMPT:
 		if (follow->events && has_room(follow))
-			tell_attempt(follow, news->attempt, news->model);
+			tell_attempt(follow, news->attempt, news->model, news->changes);
 		break;
 	case WATCH_BYTES:
 		catch_up(follow);

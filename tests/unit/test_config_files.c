@@ -131,7 +131,8 @@ chains_keep_their_order(void **unused)
 {
 	struct config *config = load_good("[chain fast]\nmodels = b,a  c\npatience = 90s\n"
 					  "[chain slow]\nmodels = z\nadapt = yes\n"
-					  "[chain fast]\nshrink_to = 512\n");
+					  "[chain fast]\nshrink_to = 512\n"
+					  "[chain true]\nmodels = z\npatience = never\n");
 	const struct config_chain *chain = config_chain_of(config, "fast");
 
 	(void)unused;
@@ -144,6 +145,7 @@ chains_keep_their_order(void **unused)
 	assert_int_equal(chain->shrink_to, 512);
 	assert_false(chain->adapt);
 	assert_int_equal(config_chain_of(config, "slow")->patience_ms, -1);
+	assert_true(config_chain_of(config, "true")->patience_ms == INT64_MAX);
 	assert_true(config_chain_of(config, "slow")->adapt);
 	assert_null(config_chain_of(config, "other"));
 	config_free(config);
@@ -160,6 +162,7 @@ what_is_printed_can_be_read_again(void **unused)
 		      "[gate a.b-c]\npolicy = classic\n[pace]\nmin_spacing = 1500ms\n"
 		      "[queue]\ndurability = normal\nmax_store = 3G\n"
 		      "[chain fast]\nmodels = a, b\npatience = 5min\n[chain slow]\nmodels = c\n"
+		      "[chain true]\nmodels = d\npatience = never\n"
 		      "[limits group 50]\nweight = 5\n[limits user 1000]\nqueued_bytes = 5M\n");
 	char *first = print(config), *second;
 	struct config *again = load_good(first);
@@ -169,7 +172,7 @@ what_is_printed_can_be_read_again(void **unused)
 	assert_string_equal(first, second);
 	assert_int_equal(again->lifetime_ms, 7200000);
 	assert_null(again->admin_group);
-	assert_int_equal(again->chain_count, 2);
+	assert_int_equal(again->chain_count, 3);
 	assert_int_equal(again->override_count, 3);
 	assert_non_null(strstr(first, "\nlifetime = 2h\n"));
 	assert_non_null(strstr(first, "\n#deadline = 24h\n"));

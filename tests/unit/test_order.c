@@ -102,17 +102,75 @@ a_chain_is_the_list_of_models(void **unused)
 
 	(void)unused;
 	request.chain = T("nightly");
-	expect_route(&request, BODY, "claude-opus-5-5,claude-haiku-5-5");
-	expect_route(&request, BARE, "claude-opus-5-5,claude-haiku-5-5");
+	expect_route(&request, BODY, "claude-opus-5-5,claude-haiku-5-5 chain=nightly");
+	expect_route(&request, BARE, "claude-opus-5-5,claude-haiku-5-5 chain=nightly");
 	/* The option comes first, and no model twice. */
 	request.model = T("claude-haiku-5-5");
-	expect_route(&request, BODY, "claude-haiku-5-5,claude-opus-5-5");
+	expect_route(&request, BODY, "claude-haiku-5-5,claude-opus-5-5 chain=nightly");
 
 	request = plain();
 	request.chain_models = list;
 	expect_route(&request, BODY, "claude-opus-5-5,claude-sonnet-5");
 	request.model = T("claude-fable-5-5");
 	expect_route(&request, BARE, "claude-fable-5-5,claude-opus-5-5,claude-sonnet-5");
+}
+
+static void
+models_that_would_change_the_meaning_are_passed_by(void **unused)
+{
+	struct request request = plain();
+	char *list[] = { T("claude-haiku-5-5"), T("claude-opus-5-5"), T("claude-opus-4-8"),
+			 T("its-own-name"), NULL };
+	struct order order;
+
+	(void)unused;
+	request.chain_models = list;
+	accept(&order, &request,
+	       "{\"max_tokens\":64,\"tool_choice\":{\"type\":\"any\"},"
+	       "\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}");
+	assert_int_equal(order.model_count, 3);
+	assert_string_equal(order.models[1], "claude-opus-4-8");
+	assert_string_equal(order.models[2], "its-own-name");
+	assert_non_null(strstr(order.skipped, "claude-opus-5-5 ("));
+	assert_null(strstr(order.skipped, "claude-opus-4-8"));
+	order_clear(&order);
+
+	/* The first one is what was asked for, whatever it can. */
+	list[0] = T("claude-opus-5-5");
+	list[1] = NULL;
+	accept(&order, &request,
+	       "{\"max_tokens\":64,\"tool_choice\":{\"type\":\"any\"},"
+	       "\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}");
+	assert_string_equal(order.models[0], "claude-opus-5-5");
+	assert_null(order.skipped);
+	order_clear(&order);
+}
+
+/* Sampling may be dropped only where the chain allows it. */
+static void
+a_named_chain_brings_its_rules(void **unused)
+{
+	static const char warm[] = "{\"max_tokens\":64,\"temperature\":0.5,"
+				   "\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}";
+	struct request request = plain();
+	struct order order;
+
+	(void)unused;
+	request.model = T("claude-haiku-4-5");
+	request.chain = T("nightly");
+	accept(&order, &request, warm);
+	assert_int_equal(order.model_count, 1);
+	assert_int_equal(order.shrink_to, 0);
+	order_clear(&order);
+	request.chain = T("pliant");
+	accept(&order, &request, warm);
+	assert_int_equal(order.model_count, 2);
+	assert_int_equal(order.shrink_to, 512);
+	order_clear(&order);
+	request.shrink_to = 17;
+	accept(&order, &request, warm);
+	assert_int_equal(order.shrink_to, 17);
+	order_clear(&order);
 }
 
 static void
@@ -412,7 +470,8 @@ a_retried_job_is_the_same_order(void **unused)
 				 .keep_ms = 77,
 				 .shrink_to = 9,
 				 .model = "claude-opus-5-5",
-				 .route = "claude-opus-5-5,claude-haiku-5-5 batch=allow",
+				 .route =
+				     "claude-opus-5-5,claude-haiku-5-5 batch=allow chain=nightly",
 				 .chain = "nightly",
 				 .model_option = "claude-opus-5-5",
 				 .version = "2023-06-01",
@@ -463,6 +522,9 @@ set_up(void **unused)
 		"queue.deadline=5h",
 		"queue.keep=2h",
 		"chain nightly.models=claude-opus-5-5, claude-haiku-5-5",
+		"chain pliant.models=claude-opus-5-5",
+		"chain pliant.shrink_to=512",
+		"chain pliant.adapt=yes",
 		NULL,
 	};
 	struct config_source source = { .file = "/dev/null", .sets = sets };
@@ -485,6 +547,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_bodys_model_is_used_unless_told_otherwise),
 		cmocka_unit_test(a_chain_is_the_list_of_models),
+		cmocka_unit_test(models_that_would_change_the_meaning_are_passed_by),
+		cmocka_unit_test(a_named_chain_brings_its_rules),
 		cmocka_unit_test(what_names_no_model_is_refused),
 		cmocka_unit_test(a_body_too_big_is_refused_unread),
 		cmocka_unit_test(a_body_that_is_no_request_is_refused),

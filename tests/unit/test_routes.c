@@ -11,16 +11,20 @@
 #include <cmocka.h>
 
 static void
-check(const char *const *models, size_t count, int batch, const char *text)
+check(const char *const *models, size_t count, int batch, const char *chain, const char *text)
 {
 	struct route *routes = NULL, *route;
-	char *written = route_text(models, count, batch);
+	char *written = route_text(models, count, batch, chain);
 
 	assert_string_equal(written, text);
 	route = routes_add(&routes, written);
 	assert_string_equal(route->text, text);
 	assert_int_equal(route->batch, batch);
 	assert_int_equal(route->model_count, count);
+	if (chain)
+		assert_string_equal(route->chain, chain);
+	else
+		assert_null(route->chain);
 	for (size_t i = 0; i < count; i++)
 		assert_string_equal(route->models[i], models[i]);
 	assert_null(route->models[count]);
@@ -37,10 +41,14 @@ a_route_survives_its_text(void **unused)
 	static const char *const models[] = { "claude-opus-5-5", "claude-sonnet-5", "m=1" };
 
 	(void)unused;
-	check(models, 1, FOREBAY_BATCH_NEVER, "claude-opus-5-5");
-	check(models, 2, FOREBAY_BATCH_NEVER, "claude-opus-5-5,claude-sonnet-5");
-	check(models, 3, FOREBAY_BATCH_ALLOW, "claude-opus-5-5,claude-sonnet-5,m=1 batch=allow");
-	check(models + 1, 1, FOREBAY_BATCH_ONLY, "claude-sonnet-5 batch=only");
+	check(models, 1, FOREBAY_BATCH_NEVER, NULL, "claude-opus-5-5");
+	check(models, 2, FOREBAY_BATCH_NEVER, NULL, "claude-opus-5-5,claude-sonnet-5");
+	check(models, 3, FOREBAY_BATCH_ALLOW, NULL,
+	      "claude-opus-5-5,claude-sonnet-5,m=1 batch=allow");
+	check(models, 2, FOREBAY_BATCH_NEVER, "cheap", "claude-opus-5-5,claude-sonnet-5 chain=cheap");
+	check(models, 1, FOREBAY_BATCH_ONLY, "a batch=allow chain=b",
+	      "claude-opus-5-5 batch=only chain=a batch=allow chain=b");
+	check(models + 1, 1, FOREBAY_BATCH_ONLY, NULL, "claude-sonnet-5 batch=only");
 }
 
 static void

@@ -60,13 +60,17 @@ add(uid_t uid, int class, const char *model, uint32_t cost)
 }
 
 static enum schedule_verdict
-verdict(const struct lane *lane, const struct job *job, void *arg)
+verdict(const struct lane *lane, struct job *job, bool refuge, void *arg)
 {
 	struct world *all = arg;
-	const char *model = lane->route->models[0];
+	const char *model = lane->route->models[refuge];
 
-	assert_ptr_equal(job, lane->window[0]);
+	if (!refuge)
+		assert_ptr_equal(job, lane->window[0]);
 	all->asked++;
+	if (chain_is_barred(&job->chain, refuge))
+		return SCHEDULE_NO;
+	job->model = refuge;
 	if (all->closed && strcmp(model, all->closed) == 0)
 		return SCHEDULE_NO;
 	return all->dark && strcmp(model, all->dark) == 0 ? SCHEDULE_PROBE : SCHEDULE_YES;
@@ -420,6 +424,71 @@ a_probe_is_the_smallest_of_the_first(void **unused)
 	end();
 }
 
+/* --- refuge: later models of a chain ------------------------------------------------------- */
+
+static void
+natives_go_before_refugees_of_their_class(void **unused)
+{
+	struct job *refugee, *native, *urgent;
+
+	(void)unused;
+	begin();
+	world.closed = "closed";
+	refugee = add(1, FOREBAY_CLASS_NORMAL, "closed,open", 1);
+	native = add(2, FOREBAY_CLASS_NORMAL, "open", 100000);
+	add(3, FOREBAY_CLASS_PATIENT, "open", 1);
+	assert_ptr_equal(next(), native);
+	lanes_drop(world.lanes, native);
+	/* Classes stay strict: it goes before a patient native. */
+	assert_ptr_equal(next(), refugee);
+	assert_int_equal(refugee->model, 1);
+	/* And an urgent refugee before all normal ones. */
+	urgent = add(4, FOREBAY_CLASS_INTERACTIVE, "closed,open", 1);
+	add(2, FOREBAY_CLASS_NORMAL, "open", 1);
+	assert_ptr_equal(next(), urgent);
+	end();
+}
+
+static void
+its_first_model_comes_first_for_everybody(void **unused)
+{
+	struct job *job;
+
+	(void)unused;
+	begin();
+	world.closed = "closed";
+	add(1, FOREBAY_CLASS_NORMAL, "closed,open", 1);
+	job = add(1, FOREBAY_CLASS_NORMAL, "open,closed", 1);
+	assert_ptr_equal(next(), job);
+	assert_int_equal(job->model, 0);
+	end();
+}
+
+static void
+one_that_is_barred_does_not_keep_the_others_of_its_lane(void **unused)
+{
+	struct job *jobs[12];
+
+	(void)unused;
+	begin();
+	world.closed = "closed";
+	for (size_t i = 0; i < ARRAY_LEN(jobs); i++)
+		jobs[i] = add(1, FOREBAY_CLASS_NORMAL, "closed,open", (uint32_t)(100 - i));
+	for (size_t i = 0; i < 3; i++)
+		(void)chain_bar(&jobs[i]->chain, 1, 2);
+	assert_ptr_equal(next(), jobs[3]);
+	/* As a probe a small one of the first few, none that is barred. */
+	world.dark = "open";
+	(void)chain_bar(&jobs[7]->chain, 1, 2);
+	assert_ptr_equal(next(), jobs[6]);
+	assert_int_equal(jobs[6]->model, 1);
+	/* Where the whole front is barred, nobody behind it is tried in vain. */
+	for (size_t i = 0; i < 8; i++)
+		(void)chain_bar(&jobs[i]->chain, 1, 2);
+	assert_null(next());
+	end();
+}
+
 int
 main(void)
 {
@@ -437,6 +506,9 @@ main(void)
 		cmocka_unit_test(a_closed_gate_blocks_nobody_else),
 		cmocka_unit_test(each_lane_is_asked_once),
 		cmocka_unit_test(a_probe_is_the_smallest_of_the_first),
+		cmocka_unit_test(natives_go_before_refugees_of_their_class),
+		cmocka_unit_test(its_first_model_comes_first_for_everybody),
+		cmocka_unit_test(one_that_is_barred_does_not_keep_the_others_of_its_lane),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

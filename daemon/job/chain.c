@@ -1,0 +1,151 @@
+/*
+ * chain.c - the way of a job through its chain; see chain.h.
+ */
+#include "daemon/job/chain.h"
+
+#include "protocol/base.h"
+
+#include <math.h>
+
+/* So many faults in a row on one model, and another one is preferred. */
+#define FAULTS_BEFORE_NEXT 2
+
+bool
+chain_is_barred(const struct chain_state *state, unsigned model)
+{
+	return state->barred >> model & 1u;
+}
+
+void
+chain_blocked(struct chain_state *state, int64_t now_ms)
+{
+	if (state->blocked_ms == 0)
+		state->blocked_ms = now_ms;
+}
+
+void
+chain_sent(struct chain_state *state)
+{
+	state->blocked_ms = 0;
+}
+
+void
+chain_refused(struct chain_state *state, int64_t now_ms)
+{
+	if (state->refused_ms == 0)
+		state->refused_ms = now_ms;
+	state->last_refused_ms = now_ms;
+}
+
+void
+chain_faulted(struct chain_state *state, unsigned model)
+{
+	if (state->faulty != model)
+		state->faults = 0;
+	state->faulty = (uint8_t)model;
+	state->faults += state->faults < UINT8_MAX;
+}
+
+bool
+chain_bar(struct chain_state *state, unsigned model, unsigned count)
+{
+	uint32_t all = count >= CHAIN_MAX ? UINT32_MAX : (1u << count) - 1u;
+
+	state->barred |= 1u << model;
+	return (state->barred & all) != all;
+}
+
+/* How long the gates have kept this job, in seconds. */
+static double
+waited(const struct chain_state *state, int64_t patience_ms, int64_t now_ms)
+{
+	int64_t ms = state->blocked_ms ? now_ms - state->blocked_ms : 0;
+
+	/* Refused again and again: it waits since the first of these. A row that
+	 * ended long ago says nothing about now. */
+	if (state->refused_ms && now_ms - state->last_refused_ms <= patience_ms)
+		ms = MAX(ms, now_ms - state->refused_ms);
+	return (double)ms / 1000.0;
+}
+
+/* One model's turn in the walk of chain_choose(). */
+struct walk {
+	const struct chain_state *state;
+	unsigned count;
+	bool usable_only; /* there is one that is neither barred nor unusable */
+	chain_look_fn *look;
+	void *arg;
+};
+
+static unsigned
+next_model(const struct walk *walk, unsigned from, struct chain_look *ret)
+{
+	for (unsigned i = from; i < walk->count; i++) {
+		if (chain_is_barred(walk->state, i))
+			continue;
+		*ret = (struct chain_look){ 0 };
+		walk->look(i, ret, walk->arg);
+		if (!ret->unusable || !walk->usable_only)
+			return i;
+	}
+	return walk->count;
+}
+
+static bool
+is_tired(const struct chain_state *state, unsigned model)
+{
+	return state->faults >= FAULTS_BEFORE_NEXT && state->faulty == model;
+}
+
+static struct chain_choice
+go(unsigned model, const struct chain_look *look)
+{
+	return (struct chain_choice){ look->probe ? CHAIN_PROBE : CHAIN_GO, model, INT64_MAX };
+}
+
+/* From the first on, as long as patience has run out with each. */
+static struct chain_choice
+seek_refuge(const struct walk *walk, unsigned first, struct chain_look look, int64_t patience_ms,
+	    int64_t now_ms)
+{
+	struct chain_choice choice = { CHAIN_WAIT, 0, INT64_MAX };
+	double patience = (double)patience_ms / 1000.0;
+
+	for (unsigned i = first; i < walk->count; i = next_model(walk, i + 1, &look)) {
+		double wait = fmax(waited(walk->state, patience_ms, now_ms), look.wait_s);
+
+		if (look.open && !is_tired(walk->state, i))
+			return go(i, &look);
+		/* One that failed this job again and again is better than none. */
+		if (look.open && choice.answer == CHAIN_WAIT)
+			choice = go(i, &look);
+		if (look.open)
+			continue;
+		if (look.classic || patience_ms == CHAIN_NEVER)
+			break;
+		if (wait < patience) {
+			choice.when_ms = now_ms + (int64_t)((patience - wait) * 1000.0) + 1;
+			break;
+		}
+	}
+	return choice;
+}
+
+struct chain_choice
+chain_choose(const struct chain_state *state, unsigned count, bool refuge, int64_t patience_ms,
+	     int64_t now_ms, chain_look_fn *look, void *arg)
+{
+	struct walk walk = { state, count, true, look, arg };
+	struct chain_look at;
+	unsigned first = next_model(&walk, 0, &at);
+
+	if (first == count) {
+		walk.usable_only = false;
+		first = next_model(&walk, 0, &at);
+	}
+	if (refuge)
+		return seek_refuge(&walk, first, at, patience_ms, now_ms);
+	if (first < count && at.open && !is_tired(state, first))
+		return go(first, &at);
+	return (struct chain_choice){ CHAIN_WAIT, 0, INT64_MAX };
+}
