@@ -45,7 +45,8 @@ a_route_survives_its_text(void **unused)
 	check(models, 2, FOREBAY_BATCH_NEVER, NULL, "claude-opus-5-5,claude-sonnet-5");
 	check(models, 3, FOREBAY_BATCH_ALLOW, NULL,
 	      "claude-opus-5-5,claude-sonnet-5,m=1 batch=allow");
-	check(models, 2, FOREBAY_BATCH_NEVER, "cheap", "claude-opus-5-5,claude-sonnet-5 chain=cheap");
+	check(models, 2, FOREBAY_BATCH_NEVER, "cheap",
+	      "claude-opus-5-5,claude-sonnet-5 chain=cheap");
 	check(models, 1, FOREBAY_BATCH_ONLY, "a batch=allow chain=b",
 	      "claude-opus-5-5 batch=only chain=a batch=allow chain=b");
 	check(models + 1, 1, FOREBAY_BATCH_ONLY, NULL, "claude-sonnet-5 batch=only");
