@@ -13,13 +13,14 @@ struct bucket {
 	double rate; /* tokens a second; 0: no bound */
 	double burst;
 	double tokens; /* < 0: debt of a request larger than the burst */
+	double spare;  /* charged too much, beyond the burst; idle time uses it up */
 	double at;
 };
 
-/* Bounds the bucket, or lifts the bound with 0. A newly bounded one is full; a
- * bounded one keeps what it has. The burst is one second's worth: a limit of 60
- * a minute may be enforced as one a second. */
-void bucket_set(struct bucket *bucket, double per_minute, double now);
+/* Bounds the bucket, or lifts the bound with 0. The burst is what so many
+ * seconds bring, but one token at least. A newly bounded one is full; a bounded
+ * one keeps what it has. */
+void bucket_set(struct bucket *bucket, double per_minute, double burst_s, double now);
 
 double bucket_tokens(const struct bucket *bucket, double now);
 
@@ -30,14 +31,18 @@ bool bucket_may_take(const struct bucket *bucket, double now, double cost, doubl
 
 /* Negative: gives back, never beyond the burst. */
 void bucket_take(struct bucket *bucket, double now, double cost);
+/* What was taken turned out to be so much more. Less: what does not fit into
+ * the burst is spared for the next ones, or else those who guess high would get
+ * less than their rate. */
+void bucket_correct(struct bucket *bucket, double now, double more);
 
 /* There are no more tokens than that. */
 void bucket_cap(struct bucket *bucket, double now, double tokens);
 
 /* All kinds at once. */
 bool buckets_may_take(const struct bucket buckets[static BUCKET_KINDS], double now,
-		      double input_tokens, double output_tokens, double *ret_when);
-void buckets_take(struct bucket buckets[static BUCKET_KINDS], double now, double requests,
-		  double input_tokens, double output_tokens);
+		      const double costs[static BUCKET_KINDS], double *ret_when);
+void buckets_take(struct bucket buckets[static BUCKET_KINDS], double now, double times,
+		  const double costs[static BUCKET_KINDS]);
 
 #endif

@@ -199,16 +199,27 @@ gates_take(struct gates *gates, const char *name, double cost_input, double cost
 	model->passes++;
 	gate_sent(&model->gate, &model->gate_config, now, &pass->ticket);
 	gate_sent(&gates->host, &gates->host_config, now, &pass->host_ticket);
-	ratelimit_sent(&model->bucket->limit, now, in, out);
+	ratelimit_sent(&model->bucket->limit, now, in, out, &pass->charge);
+	pass->unheard = !model->bucket->heard;
+	model->bucket->unheard += pass->unheard;
 	pace_sent(&model->pace, now, in, out);
 	pace_sent(&gates->pace, now, in, out);
+}
+
+/* Its answer has come, or is not to be waited for. */
+static void
+hear(struct pass *pass)
+{
+	pass->model->bucket->unheard -= pass->unheard;
+	pass->unheard = false;
 }
 
 void
 gates_left(struct gates *gates, struct pass *pass, double now)
 {
-	(void)gates;
 	pass->left = true;
+	pace_left(&pass->model->pace, now);
+	pace_left(&gates->pace, now);
 	gate_left(&pass->ticket, now);
 	gate_left(&pass->host_ticket, now);
 }
@@ -252,6 +263,7 @@ gates_quiet(struct gates *gates, struct pass *pass, double now)
 {
 	gate_quiet(&pass->model->gate, &pass->model->gate_config, now, &pass->ticket);
 	gate_quiet(&gates->host, &gates->host_config, now, &pass->host_ticket);
+	hear(pass);
 	note_weather(gates, pass->model, now);
 }
 
@@ -289,16 +301,17 @@ gates_headers(struct gates *gates, struct pass *pass,
 	};
 
 	(void)gates;
+	hear(pass);
+	pass->model->bucket->heard = true;
 	for (size_t i = 0; i < ANSWER_LIMIT_COUNT; i++)
-		if (limits[i].limit > 0)
-			ratelimit_headers(&pass->model->bucket->limit, kinds[i],
-					  (double)limits[i].limit, (double)limits[i].remaining,
-					  now);
+		ratelimit_headers(&pass->model->bucket->limit, now, &pass->charge, kinds[i],
+				  (double)limits[i].limit, (double)limits[i].remaining);
 }
 
 static void
 close_pass(struct gates *gates, struct pass *pass, double now)
 {
+	hear(pass);
 	pass->model->passes--;
 	note_weather(gates, pass->model, now);
 	pass->open = false;
@@ -309,18 +322,26 @@ gates_unsent(struct gates *gates, struct pass *pass, double now)
 {
 	gate_unsent(&pass->model->gate, &pass->ticket);
 	gate_unsent(&gates->host, &pass->host_ticket);
-	ratelimit_unsent(&pass->model->bucket->limit, now, pass->cost_input, pass->cost_output);
+	ratelimit_unsent(&pass->model->bucket->limit, now, &pass->charge);
 	pace_unsent(&pass->model->pace, now, pass->taken_at, pass->cost_input, pass->cost_output);
 	pace_unsent(&gates->pace, now, pass->taken_at, pass->cost_input, pass->cost_output);
 	close_pass(gates, pass, now);
 }
 
+/* What it has really cost; nobody counted what broke off, and what was refused
+ * cost nothing but the request. */
 static void
 settle(struct gates *gates, struct pass *pass, double input, double output, double now)
 {
 	double in = pass->cost_input, out = pass->cost_output;
 
-	ratelimit_settled(&pass->model->bucket->limit, now, in, out, input, output);
+	if (pass->left) {
+		ratelimit_settled(&pass->model->bucket->limit, now, &pass->charge, input, output);
+	} else {
+		ratelimit_unsent(&pass->model->bucket->limit, now, &pass->charge);
+		pace_left(&pass->model->pace, now);
+		pace_left(&gates->pace, now);
+	}
 	pace_settled(&pass->model->pace, now, in, out, input, output);
 	pace_settled(&gates->pace, now, in, out, input, output);
 }
@@ -328,9 +349,11 @@ settle(struct gates *gates, struct pass *pass, double input, double output, doub
 void
 gates_forgotten(struct gates *gates, struct pass *pass, double now)
 {
-	gate_ended(&pass->model->gate, &pass->ticket, pass->ticket.accepted);
+	bool carried = pass->ticket.accepted;
+
+	gate_ended(&pass->model->gate, &pass->ticket, carried);
 	gate_ended(&gates->host, &pass->host_ticket, pass->host_ticket.accepted);
-	settle(gates, pass, pass->cost_input, 0, now);
+	settle(gates, pass, pass->cost_input, carried ? pass->cost_output : 0, now);
 	close_pass(gates, pass, now);
 }
 
@@ -350,7 +373,6 @@ tell_model(struct model_gate *model, struct pass *pass, const struct answer *ans
 	case API_EFFECT_LIMIT:
 		after = after >= 0 ? after : LIMIT_FALLBACK;
 		gate_limited(gate, &model->gate_config, now, &pass->ticket, after, random);
-		ratelimit_limited(&model->bucket->limit, now, after, random);
 		break;
 	case API_EFFECT_FAULT:
 		gate_refused(gate, &model->gate_config, now, &pass->ticket, random, false);
@@ -368,6 +390,26 @@ tell_model(struct model_gate *model, struct pass *pass, const struct answer *ans
 	case API_EFFECT_NONE:
 		break; /* says nothing about the model */
 	}
+}
+
+/*
+ * Our own rate: the limit is that of all models of the bucket. The gate of the
+ * one that was told starts small again; when the rise was too steep, so do the
+ * others'.
+ */
+static void
+tell_bucket(struct gates *gates, struct pass *pass, const struct answer *answer, double now)
+{
+	struct limit_bucket *bucket = pass->model->bucket;
+	double after = answer->retry_after_s >= 0 ? answer->retry_after_s : LIMIT_FALLBACK;
+	bool ramp = strcmp(answer->code, "ramp_limit_exceeded") == 0;
+	struct model_gate *model, *next;
+
+	ratelimit_limited(&bucket->limit, now, &pass->charge, after, ramp, clock_random());
+	HASH_ITER (hh, gates->models, model, next)
+		if (ramp && model->bucket == bucket)
+			model->gate.window =
+			    fmin(model->gate.window, model->gate_config.window_start);
 }
 
 /* The host's gate: whatever has a status lives; only a broken way counts. */
@@ -407,8 +449,6 @@ gates_ended(struct gates *gates, struct pass *pass, const struct answer *answer,
 	struct model_gate *model = pass->model;
 	bool carried = pass->ticket.accepted;
 
-	if (!answer)
-		expect_learn(&model->expect, pass->estimated, input_tokens, output_tokens);
 	if (answer) {
 		/* An answer after the first bytes: the model had accepted it; one
 		 * without a connection says nothing about it. */
@@ -416,8 +456,16 @@ gates_ended(struct gates *gates, struct pass *pass, const struct answer *answer,
 			tell_model(model, pass, answer, now);
 		if (!pass->host_ticket.accepted)
 			tell_host(gates, pass, answer, now);
+		if (answer->effect == API_EFFECT_LIMIT)
+			tell_bucket(gates, pass, answer, now);
 		if (answer->effect == API_EFFECT_KEY)
 			close_key(gates, answer, resume_in, now);
+		if (carried || answer->effect == API_EFFECT_FAULT)
+			input_tokens = fmax(input_tokens, pass->cost_input);
+		if (carried)
+			output_tokens = fmax(output_tokens, pass->cost_output);
+	} else {
+		expect_learn(&model->expect, pass->estimated, input_tokens, output_tokens);
 	}
 	if (pass->left)
 		gate_ended(&model->gate, &pass->ticket, pass->ticket.accepted);

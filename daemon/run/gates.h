@@ -12,6 +12,7 @@
 #include "daemon/base/config.h"
 #include "daemon/claude/answer.h"
 #include "daemon/gate/gate.h"
+#include "daemon/gate/ratelimit.h"
 #include "daemon/gate/weather.h"
 
 struct gates;
@@ -24,8 +25,10 @@ struct pass {
 	double taken_at;
 	double estimated;		/* input tokens, by the bytes */
 	double cost_input, cost_output; /* as charged when it was taken */
+	struct ratelimit_charge charge;
 	bool open;
-	bool left; /* it was on the wire */
+	bool left;    /* it was on the wire */
+	bool unheard; /* one of the few that go before a bucket has ever answered */
 };
 
 /* config is borrowed and may be replaced with gates_configure(). */

@@ -47,6 +47,7 @@ limits_may_send(const struct gates *gates, const struct model_gate *model, doubl
 
 	yes &= pace_may_send(&model->pace, now, in, out, &when[1]);
 	yes &= pace_may_send(&gates->pace, now, in, out, &when[2]);
+	yes &= model->bucket->heard || model->bucket->unheard < UNHEARD_MAX;
 	*ret_when = fmax(*ret_when, fmax(when[0], fmax(when[1], when[2])));
 	return yes;
 }

@@ -11,10 +11,15 @@
 
 #include <uthash.h>
 
-/* The server's rate limit of one bucket name of the models table. */
+/* The server's rate limit of one bucket name of the models table. Before its
+ * first answer, which tells the limits, only so many go, however many models
+ * share it. */
+#define UNHEARD_MAX 2
 struct limit_bucket {
 	char name[128];
 	struct ratelimit limit;
+	unsigned unheard; /* under way, and a refusal might still come */
+	bool heard;	  /* it has answered */
 	UT_hash_handle hh;
 };
 

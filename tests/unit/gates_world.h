@@ -18,6 +18,7 @@
 #include <cmocka.h>
 
 #define MODEL "claude-opus-5-5"
+#define OTHER "claude-haiku-5-5" /* of another bucket */
 
 static struct config *config;
 
@@ -38,6 +39,12 @@ may(struct gates *gates, const char *model, double now)
 	bool probe;
 
 	return gates_may_send(gates, model, 100, 100, now, &when, &probe);
+}
+
+static inline double
+wait_of(struct gates *gates, const char *model, double now)
+{
+	return gates_expected_wait(gates, model, 100, 100, now);
 }
 
 static inline struct pass
@@ -61,6 +68,18 @@ answered(struct answer *ret, int status, const char *type, const char *message)
 
 	answer_headers_init(&headers);
 	answer_from_http(ret, status, &headers, (uint8_t *)body, (size_t)len, 1.7e9);
+}
+
+static inline void
+tell_limits(struct gates *gates, struct pass *pass, int64_t limit, int64_t remaining, double now)
+{
+	struct answer_ratelimit limits[ANSWER_LIMIT_COUNT] = {
+		[ANSWER_REQUESTS] = { .limit = limit, .remaining = remaining },
+		[ANSWER_INPUT_TOKENS] = { .limit = -1, .remaining = -1 },
+		[ANSWER_OUTPUT_TOKENS] = { .limit = -1, .remaining = -1 },
+	};
+
+	gates_headers(gates, pass, limits, now);
 }
 
 static inline void

@@ -126,106 +126,7 @@ without_a_connection_only_the_host_learns(void **unused)
 	gates_free(gates);
 }
 
-static void
-a_limit_holds_the_bucket_as_long_as_told(void **unused)
-{
-	struct gates *gates = gates_new(config, 1.0);
-	struct pass pass = send(gates, MODEL, 1.0);
-	struct answer_headers headers;
-	struct answer answer;
-
-	(void)unused;
-	answer_headers_init(&headers);
-	headers.retry_after_s = 30;
-	answer_from_http(&answer, 429, &headers, (const uint8_t *)"", 0, 1.7e9);
-	gates_ended(gates, &pass, &answer, 0, 0, INFINITY, 2.0);
-	assert_false(may(gates, MODEL, 31.9));
-	assert_true(may(gates, MODEL, 33.0));
-	assert_int_equal(row_of(gates, "host", 3.0).view.weather, GATE_OPEN);
-	gates_free(gates);
-}
-
-static void
-the_servers_limits_are_mirrored(void **unused)
-{
-	struct answer_ratelimit limits[ANSWER_LIMIT_COUNT] = {
-		[ANSWER_REQUESTS] = { .limit = 60, .remaining = 1 },
-		[ANSWER_INPUT_TOKENS] = { .limit = -1, .remaining = -1 },
-		[ANSWER_OUTPUT_TOKENS] = { .limit = -1, .remaining = -1 },
-	};
-	struct gates *gates = gates_new(config, 1.0);
-	struct pass pass = send(gates, MODEL, 1.0);
-
-	(void)unused;
-	gates_headers(gates, &pass, limits, 1.5);
-	gates_accepted(gates, &pass, 1.5);
-	gates_ended(gates, &pass, NULL, 100, 10, 0.0, 2.0);
-	/* One is left, and taken, and given back unsent. */
-	assert_true(may(gates, MODEL, 10.0));
-	gates_take(gates, MODEL, 100, 100, 10.0, &pass);
-	assert_false(may(gates, MODEL, 10.1));
-	assert_true(may(gates, "of-another-bucket", 10.1));
-	gates_unsent(gates, &pass, 10.1);
-	assert_true(may(gates, MODEL, 10.1));
-	gates_free(gates);
-}
-
-static void
-it_learns_how_long_answers_are(void **unused)
-{
-	struct gates *gates = gates_new(config, 1.0);
-
-	(void)unused;
-	assert_int_equal(gates_expect_output(gates, MODEL, -1), 500);
-	assert_int_equal(gates_expect_output(gates, MODEL, 20), 20);
-	for (unsigned i = 0; i < 200; i++)
-		succeed(gates, MODEL, 3000, 10.0 * i);
-	assert_int_equal(gates_expect_output(gates, MODEL, -1), 3000);
-	assert_int_equal(gates_expect_output(gates, MODEL, 100000), 3000);
-	assert_int_equal(gates_expect_output(gates, MODEL, 1000), 1000);
-	assert_int_equal(gates_expect_output(gates, MODEL, 0), 0);
-	assert_int_equal(gates_expect_output(gates, "unseen", -1), 500);
-	/* A refused one had no answer: nothing to learn. */
-	struct pass pass = send(gates, MODEL, 5000.0);
-
-	end_with(gates, &pass, 529, "overloaded_error", 5001.0);
-	assert_int_equal(gates_expect_output(gates, MODEL, -1), 3000);
-	gates_free(gates);
-}
-
-static void
-it_learns_what_estimates_are_worth(void **unused)
-{
-	struct gates *gates = gates_new(config, 1.0);
-	struct pass pass;
-
-	(void)unused;
-	assert_int_equal(gates_expect_input(gates, MODEL, 1000), 1000);
-	pass = send(gates, MODEL, 1.0);
-	assert_true(pass.cost_input == 100);
-	gates_accepted(gates, &pass, 1.5);
-	gates_ended(gates, &pass, NULL, 150, 20, 0.0, 2.0);
-	assert_int_equal(gates_expect_input(gates, MODEL, 1000), 1500);
-	assert_int_equal(gates_expect_input(gates, "unseen", 1000), 1000);
-	/* What is charged is what they turn out to be, and at most what may come. */
-	gates_take(gates, MODEL, 1000, 10, 3.0, &pass);
-	assert_true(pass.cost_input == 1500 && pass.cost_output == 10);
-	gates_unsent(gates, &pass, 3.0);
-	gates_take(gates, MODEL, 1000, 4096, 4.0, &pass);
-	assert_true(pass.cost_input == 1500 && pass.cost_output == 20);
-	gates_unsent(gates, &pass, 4.0);
-	gates_free(gates);
-}
-
 /* --- for chains ------------------------------------------------------------------------ */
-
-#define OTHER "claude-haiku-5-5"
-
-static double
-wait_of(struct gates *gates, const char *model, double now)
-{
-	return gates_expected_wait(gates, model, 100, 100, now);
-}
 
 static void
 a_dark_model_stays_dark_as_long_again(void **unused)
@@ -256,21 +157,6 @@ a_hold_is_waited_out(void **unused)
 	assert_false(gates_hold(gates, "host", INFINITY, NULL));
 	assert_true(isinf(wait_of(gates, OTHER, 20.0)));
 	gates_free(gates);
-}
-
-static void
-a_pace_is_waited_out(void **unused)
-{
-	static const char *const sets[] = { "pace.min_spacing=40s", NULL };
-	struct config *paced = load(sets);
-	struct gates *gates = gates_new(paced, 1.0);
-	struct pass pass = send(gates, MODEL, 10.0);
-
-	(void)unused;
-	assert_true(fabs(wait_of(gates, OTHER, 20.0) - 30.0) < 1e-9);
-	gates_forgotten(gates, &pass, 21.0);
-	gates_free(gates);
-	config_free(paced);
 }
 
 static void
@@ -374,31 +260,6 @@ classic_only_watches(void **unused)
 	assert_true(probe);
 	gates_free(gates);
 	config_free(classic);
-}
-
-static void
-the_pace_is_the_users(void **unused)
-{
-	static const char *const sets[] = { "pace.requests_per_minute=60", NULL };
-	struct config *paced = load(sets);
-	struct gates *gates = gates_new(paced, 1.0);
-	double when = INFINITY;
-	struct pass pass;
-	bool probe;
-
-	(void)unused;
-	gates_take(gates, MODEL, 1, 1, 1.0, &pass);
-	assert_false(gates_may_send(gates, "another", 1, 1, 1.1, &when, &probe));
-	assert_true(when > 1.1 && when < 2.1);
-	/* What was never sent is given back; without a pace all may go. */
-	gates_unsent(gates, &pass, 1.1);
-	assert_true(may(gates, "another", 1.1));
-	gates_take(gates, MODEL, 1, 1, 1.2, &pass);
-	gates_configure(gates, config, 1.3);
-	assert_true(may(gates, "another", 1.3));
-	gates_unsent(gates, &pass, 1.4);
-	gates_free(gates);
-	config_free(paced);
 }
 
 /* --- the key ---------------------------------------------------------------------------- */
@@ -543,17 +404,11 @@ main(void)
 		cmocka_unit_test(refusals_make_it_dark_and_an_answer_bright),
 		cmocka_unit_test(a_failure_after_the_first_bytes_is_no_refusal),
 		cmocka_unit_test(without_a_connection_only_the_host_learns),
-		cmocka_unit_test(a_limit_holds_the_bucket_as_long_as_told),
-		cmocka_unit_test(the_servers_limits_are_mirrored),
-		cmocka_unit_test(it_learns_how_long_answers_are),
-		cmocka_unit_test(it_learns_what_estimates_are_worth),
 		cmocka_unit_test(a_dark_model_stays_dark_as_long_again),
 		cmocka_unit_test(a_hold_is_waited_out),
-		cmocka_unit_test(a_pace_is_waited_out),
 		cmocka_unit_test(no_such_model_is_gone_past_for_an_hour),
 		cmocka_unit_test(an_answer_makes_it_usable_again),
 		cmocka_unit_test(classic_only_watches),
-		cmocka_unit_test(the_pace_is_the_users),
 		cmocka_unit_test(a_refused_key_closes_everything_until_released),
 		cmocka_unit_test(a_spending_limit_opens_at_its_date),
 		cmocka_unit_test(a_missing_key_closes_and_a_new_one_opens),
