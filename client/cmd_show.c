@@ -12,10 +12,10 @@ static const char *const titles[] = { "TRY", "STARTED", "MODEL",   "OUTCOME", "H
 
 /* The members worth a line, in this order; absent ones are left out. */
 static const char *const members[] = {
-	"state",      "waiting",    "model", "model_served", "chain",	 "class", "priority",
-	"batch",      "transport",  "owner", "unit",	     "label",	 "key",	  "created",
-	"not_before", "started",    "ended", "deadline",     "attempts", "tries", "max_attempts",
-	"retry_of",   "body_bytes", "error", "message",
+	"state", "waiting",	 "model",      "model_served", "chain", "route",    "skipped",
+	"class", "priority",	 "batch",      "transport",    "owner", "unit",	    "label",
+	"key",	 "created",	 "not_before", "started",      "ended", "deadline", "attempts",
+	"tries", "max_attempts", "retry_of",   "body_bytes",   "error", "message",
 };
 
 static void
@@ -35,15 +35,17 @@ put_members(struct output *out, const struct message *job)
 	}
 }
 
-/* What its number alone does not say: never seen to end, or what broke. */
+/* What its number alone does not say: never seen to end, what broke, or what was
+ * changed on its way to this model. */
 static const char *
 why_of(const struct message *row)
 {
-	const char *why = message_text(row, "billing", NULL);
+	static const char *const reasons[] = { "billing", "message", "error_type", "edits" };
 
-	if (!why)
-		why = message_text(row, "message", NULL);
-	return why ? why : message_text(row, "error_type", "");
+	for (size_t i = 0; i < ARRAY_LEN(reasons); i++)
+		if (message_has(row, reasons[i]))
+			return message_text(row, reasons[i], "");
+	return "";
 }
 
 static void

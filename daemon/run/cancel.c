@@ -91,6 +91,8 @@ end_ephemeral(struct runner *runner, struct job *job)
 
 	ephemera->row.ended_ms = clock_wall_ms();
 	ephemera->row.head.tries = job->tries;
+	end.earlier = ephemera->earlier;
+	end.earlier_count = ephemera->earlier_count;
 	store_record(runner->store, &ephemera->row, &lane, &end, NULL, NULL);
 	runner_move(runner, &(struct moved){ .id = job->id,
 					     .job = job,

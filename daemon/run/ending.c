@@ -23,6 +23,8 @@
 #define CLASSIC_BASE_MS	 5000
 #define CLASSIC_MAX_MS	 30000
 
+#define PUT_BACK_REST_MS 1000 /* a job that could not be read just now */
+
 /* What the ledger and the metrics make of a class. */
 static const struct ending_row {
 	const char *outcome;
@@ -292,19 +294,31 @@ decide_failure(struct attempt *attempt, const struct answer *answer)
 static void
 decide_abort(struct attempt *attempt)
 {
-	bool canceled = attempt->abort == ATTEMPT_CANCELED;
+	struct store_attempt *row = &attempt->end.attempt;
 
 	/* What had come by then was paid for. */
 	if (attempt->assembly)
 		take_facts(attempt, assembly_facts(attempt->assembly));
-	attempt->end.attempt.outcome = canceled ? "canceled" : "put-back";
-	attempt->end.attempt.sent = attempt->left;
-	if (canceled)
+	row->sent = attempt->left;
+	switch (attempt->abort) {
+	case ATTEMPT_CANCELED:
+		row->outcome = "canceled";
 		final(attempt, FOREBAY_JOB_CANCELED, FOREBAY_ERR_CANCELED);
-	else if (attempt->job->ephemeral)
-		final(attempt, FOREBAY_JOB_CANCELED, FOREBAY_ERR_DRAINING);
-	else
-		again(attempt, 0);
+		break;
+	case ATTEMPT_DAMAGED:
+		row->outcome = "damaged";
+		attempt->result.message = "its request cannot be read: it is damaged on disk";
+		final(attempt, FOREBAY_JOB_FAILED, FOREBAY_ERR_INTERNAL);
+		break;
+	case ATTEMPT_PUT_BACK:
+	case ATTEMPT_GOES_ON:
+		row->outcome = "put-back";
+		if (attempt->job->ephemeral)
+			final(attempt, FOREBAY_JOB_CANCELED, FOREBAY_ERR_DRAINING);
+		else
+			again(attempt, PUT_BACK_REST_MS);
+		break;
+	}
 }
 
 static void
@@ -426,6 +440,8 @@ record_ephemeral(struct attempt *attempt)
 	ephemera->row.started_ms = attempt->started_ms;
 	ephemera->row.ended_ms = end.attempt.ended_ms;
 	ephemera->row.head.tries = job->tries;
+	end.earlier = ephemera->earlier;
+	end.earlier_count = ephemera->earlier_count;
 	store_record(attempt->runner->store, &ephemera->row, &lane, &end, NULL, NULL);
 }
 
@@ -436,7 +452,9 @@ send_to_disk(struct attempt *attempt)
 	struct store_end end;
 
 	if (attempt->job->ephemeral) {
-		if (attempt->end.to != FOREBAY_JOB_QUEUED)
+		if (attempt->end.to == FOREBAY_JOB_QUEUED)
+			ephemera_remember(attempt->job->ephemera, &attempt->end.attempt);
+		else
 			record_ephemeral(attempt);
 		landed(attempt, attempt->end.body, attempt->end.body_len);
 		return;

@@ -155,6 +155,7 @@ fill_row(const struct order *order, const struct store_head *head, const struct 
 				.model = order->models[0],
 				.route = route,
 				.chain = order->chain,
+				.skipped = order->skipped,
 				.model_option = order->model_option,
 				.version = order->version,
 				.betas = order->betas,
@@ -213,41 +214,6 @@ fits_in_memory(struct runner *runner, const struct order *order, size_t len)
 	       runner->ephemeral_bytes + len <= runner->config->ephemeral_bytes;
 }
 
-static char *
-copy(const char *text)
-{
-	return text ? must_strdup(text) : NULL;
-}
-
-static struct ephemera *
-make_ephemera(struct runner *runner, const struct store_job *row, uint8_t *body, size_t len)
-{
-	struct ephemera *ephemera = must_alloc(sizeof(*ephemera));
-
-	*ephemera = (struct ephemera){ .row = *row,
-				       .version = copy(row->version),
-				       .betas = copy(row->betas),
-				       .model_option = copy(row->model_option),
-				       .label = copy(row->label),
-				       .unit = copy(row->unit),
-				       .model = copy(row->model),
-				       .chain = copy(row->chain),
-				       .body = body,
-				       .body_len = len };
-	ephemera->row.version = ephemera->version;
-	ephemera->row.betas = ephemera->betas;
-	ephemera->row.model_option = ephemera->model_option;
-	ephemera->row.label = ephemera->label;
-	ephemera->row.unit = ephemera->unit;
-	ephemera->row.model = ephemera->model;
-	ephemera->row.chain = ephemera->chain;
-	ephemera->row.ephemeral = true;
-	TAILQ_INSERT_TAIL(&runner->ephemeral, ephemera, link_all);
-	ephemera_wait(runner, ephemera);
-	runner->ephemeral_bytes += len;
-	return ephemera;
-}
-
 /* The acknowledgement of an ephemeral job, in a later turn like all others. */
 struct ephemeral_ack {
 	uint64_t id;
@@ -273,7 +239,7 @@ enter_ephemeral(struct runner *runner, struct lane *lane, const struct store_job
 	static const struct timeval now = { 0, 0 };
 	struct ephemeral_ack *ack = must_alloc(sizeof(*ack));
 	struct job *job = intake_head(runner, lane, &row->head);
-	struct ephemera *ephemera = make_ephemera(runner, row, body, len);
+	struct ephemera *ephemera = ephemera_new(runner, row, body, len);
 
 	job->ephemeral = true;
 	job->ephemera = ephemera;

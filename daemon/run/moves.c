@@ -110,42 +110,6 @@ runner_move(struct runner *runner, const struct moved *moved)
 }
 
 void
-ephemera_wait(struct runner *runner, struct ephemera *ephemera)
-{
-	ephemera->spill_ms = clock_mono_ms() + runner->config->spill_after_ms;
-	ephemera->listed = true;
-	TAILQ_INSERT_TAIL(&runner->unsent, ephemera, link);
-}
-
-void
-ephemera_unlist(struct runner *runner, struct ephemera *ephemera)
-{
-	if (ephemera->listed)
-		TAILQ_REMOVE(&runner->unsent, ephemera, link);
-	ephemera->listed = false;
-}
-
-void
-ephemera_free(struct runner *runner, struct ephemera *ephemera)
-{
-	if (!ephemera)
-		return;
-	ephemera_unlist(runner, ephemera);
-	TAILQ_REMOVE(&runner->ephemeral, ephemera, link_all);
-	if (ephemera->body)
-		runner->ephemeral_bytes -= ephemera->body_len;
-	free(ephemera->body);
-	free(ephemera->version);
-	free(ephemera->betas);
-	free(ephemera->model_option);
-	free(ephemera->label);
-	free(ephemera->unit);
-	free(ephemera->model);
-	free(ephemera->chain);
-	free(ephemera);
-}
-
-void
 runner_drop_job(struct runner *runner, struct job *job)
 {
 	struct ephemera *ephemera = job->ephemera;

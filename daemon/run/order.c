@@ -300,6 +300,7 @@ order_from_job(struct order *ret, const struct config *config, const struct stor
 	ret->now_ms = now_ms;
 	ret->model_option = copy(job->model_option);
 	ret->chain = copy(job->chain);
+	ret->skipped = copy(job->skipped);
 	ret->version = must_strdup(job->version);
 	ret->betas = copy(job->betas);
 	ret->label = copy(job->label);

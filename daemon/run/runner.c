@@ -18,8 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define STORAGE_REST_MS 1000  /* a job whose start the disk refused */
-#define DAMAGED_REST_MS 60000 /* one that cannot be read */
+#define STORAGE_REST_MS 1000 /* a job whose start the disk refused */
 
 void
 runner_kick(struct runner *runner)
@@ -124,20 +123,41 @@ tell_start(struct runner *runner, const struct attempt *attempt)
 }
 
 static void
-go(struct runner *runner, struct attempt *attempt, const struct store_job *row, uint8_t *body,
-   size_t len)
+tell_running(struct runner *runner, struct job *job)
 {
-	struct job *job = attempt->job;
-
 	runner_move(runner, &(struct moved){ .id = job->id,
 					     .job = job,
 					     .lane = job->lane,
 					     .body_len = job->body_len,
 					     .from = FOREBAY_JOB_QUEUED,
 					     .to = FOREBAY_JOB_RUNNING });
+}
+
+static void
+go(struct runner *runner, struct attempt *attempt, const struct store_job *row, uint8_t *body,
+   size_t len)
+{
+	tell_running(runner, attempt->job);
 	attempt_prepare(attempt, row, body, len);
 	tell_start(runner, attempt);
 	attempt_send(attempt);
+}
+
+/* Its body cannot be had: not now, or not at all. The disk may have it as running. */
+static void
+not_started(struct runner *runner, struct attempt *attempt, enum forebay_err err, bool moved)
+{
+	struct job *job = attempt->job;
+
+	if (err != FOREBAY_ERR_STORAGE)
+		log_with(LOG_LEVEL_ERROR, LOG_FIELDS(.job_id = job->id), "cannot be started: %s",
+			 forebay_err_text(err));
+	if (!moved) {
+		unstart(runner, attempt, STORAGE_REST_MS);
+		return;
+	}
+	tell_running(runner, job);
+	attempt_abort(attempt, err == FOREBAY_ERR_STORAGE ? ATTEMPT_PUT_BACK : ATTEMPT_DAMAGED);
 }
 
 static void
@@ -147,12 +167,7 @@ runner_on_started(enum forebay_err err, struct store_reply *reply, void *arg)
 	struct runner *runner = attempt->runner;
 
 	if (err) {
-		/* Without its body, a damaged row: said, and asked again in a while. */
-		if (err != FOREBAY_ERR_STORAGE)
-			log_with(LOG_LEVEL_ERROR, LOG_FIELDS(.job_id = attempt->job->id),
-				 "cannot be started: %s", forebay_err_text(err));
-		unstart(runner, attempt,
-			err == FOREBAY_ERR_STORAGE ? STORAGE_REST_MS : DAMAGED_REST_MS);
+		not_started(runner, attempt, err, reply->moved);
 		return;
 	}
 	if (!reply->moved) {

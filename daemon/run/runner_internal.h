@@ -15,7 +15,9 @@
 /* What an ephemeral job is made of until it has a row. */
 struct ephemera {
 	struct store_job row; /* strings owned below */
-	char *version, *betas, *model_option, *label, *unit, *model, *chain;
+	char *version, *betas, *model_option, *label, *unit, *model, *chain, *skipped;
+	struct store_attempt *earlier; /* owned, with its strings: refused ones */
+	size_t earlier_count;
 	uint8_t *body; /* owned */
 	size_t body_len;
 	int64_t spill_ms;	    /* monotonic: then it becomes an ordinary row */
@@ -100,12 +102,17 @@ void runner_move(struct runner *runner, const struct moved *moved);
 /* A new job is on disk (or, ephemeral, in memory). */
 void runner_count_new(struct runner *runner, struct lane *lane, enum forebay_job_state state,
 		      uint32_t body_len);
-/* Release what an ephemeral job keeps beside its head. */
+void runner_drop_job(struct runner *runner, struct job *job);
+
+/* ephemera.c: what an ephemeral job keeps beside its head. body is taken. */
+struct ephemera *ephemera_new(struct runner *runner, const struct store_job *row, uint8_t *body,
+			      size_t len);
 void ephemera_free(struct runner *runner, struct ephemera *ephemera);
 /* It waits: after spill_after it becomes a row. And: it is sent, or gone. */
 void ephemera_wait(struct runner *runner, struct ephemera *ephemera);
 void ephemera_unlist(struct runner *runner, struct ephemera *ephemera);
-void runner_drop_job(struct runner *runner, struct job *job);
+/* An attempt ended and another follows: for the ledger, when it has one. */
+void ephemera_remember(struct ephemera *ephemera, const struct store_attempt *attempt);
 
 /* ending.c: try again what the disk refused to hear. */
 void runner_retry_stuck(struct runner *runner);

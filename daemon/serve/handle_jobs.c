@@ -63,6 +63,7 @@ static void
 put_options(struct jsonput *put, const struct store_job *job)
 {
 	put_if(put, "chain", job->chain);
+	put_if(put, "skipped", job->skipped);
 	put_if(put, "model_option", job->model_option);
 	jsonput_member_string(put, "route", job->route);
 	jsonput_member_string(put, "transport", forebay_transport_name(job->transport));

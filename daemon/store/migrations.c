@@ -64,8 +64,12 @@ static const char version_1[] =
     "CREATE TABLE chunk(id INTEGER PRIMARY KEY, data BLOB NOT NULL);"
     "CREATE TABLE trash(body INTEGER PRIMARY KEY, staged INTEGER NOT NULL);";
 
+/* Version 2: models of the chain that cannot take the request, and why. */
+static const char version_2[] = "ALTER TABLE job ADD COLUMN skipped TEXT;";
+
 const char *const migrations[] = {
 	version_1,
+	version_2,
 };
 const int migration_count = (int)(sizeof(migrations) / sizeof(migrations[0]));
 

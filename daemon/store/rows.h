@@ -50,16 +50,16 @@ struct store_job {
 	int64_t ended_ms;	     /* 0: not yet */
 	int64_t keep_ms;	     /* after the end */
 	uint64_t shrink_to;
-	uint64_t retry_of;	     /* whose body it shares; 0: its own */
-	const char *model, *route;   /* first choice, as sent; its lane's */
-	const char *chain;	     /* name given at submit, or NULL */
-	const char *model_option;    /* replaces the body's model, or NULL */
-	const char *version, *betas; /* anthropic-version, anthropic-beta (or NULL) */
-	const char *label, *key, *unit;
-	uint8_t digest[STORE_DIGEST_LEN];    /* SHA-256 of the body */
-	uint8_t options[STORE_DIGEST_LEN];   /* SHA-256 of the options that change meaning */
-	enum forebay_err error;		     /* of a final job */
-	bool ephemeral, late;		     /* late: the answer came after the deadline */
+	uint64_t retry_of;			  /* whose body it shares; 0: its own */
+	const char *model, *route;		  /* first choice, as sent; its lane's */
+	const char *chain;			  /* name given at submit, or NULL */
+	const char *model_option;		  /* replaces the body's model, or NULL */
+	const char *version, *betas;		  /* anthropic-version, anthropic-beta (or NULL) */
+	const char *label, *key, *unit, *skipped; /* skipped: models of the chain, and why */
+	uint8_t digest[STORE_DIGEST_LEN];	  /* SHA-256 of the body */
+	uint8_t options[STORE_DIGEST_LEN];	  /* SHA-256 of the options that change meaning */
+	enum forebay_err error;			  /* of a final job */
+	bool ephemeral, late;			  /* late: the answer came after the deadline */
 	const struct store_attempt *earlier; /* submit: of one without a row so far; else NULL */
 	size_t earlier_count;
 };

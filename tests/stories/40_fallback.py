@@ -69,10 +69,11 @@ with Story() as story:
     # Both dark: everybody waits, each model has one probe of its own.
     api.control("always refuse=200; dark")
     more = {"m%d" % i: submit("m%d" % i, chain=chain) for i in range(8)}
+    client.until_status(lambda status: all(gate["weather"] == "dark" for gate in status["gates"]
+                                           if gate["kind"] == "model"))
     since = api.stats()["arrivals"]
-    api.until(arrivals=since + 24)
-    # The first few may have been on their way when haiku went dark.
-    tail = api.entries()[since + 8:]
+    api.until(arrivals=since + 16)
+    tail = api.entries()[since:]
     for model in (SONNET, HAIKU):
         never_two_at_once(tail, model)
     check(all(not entry["accepted"] for entry in tail), "it was dark")
