@@ -102,10 +102,10 @@ with Story() as story:
 
     # Many are refused at once: still one line, and nobody has failed.
     before = len(alerts(daemon))
-    api.control("always ttfb=2 gen=10 refuse=50 401")
+    api.control("always ttfb=2 gen=600 auth-mid")
     ids = [client.submit(body("[echo:c%d]" % i, model="m-crowd-%d" % (i % 4)), attempts=1) for i in range(40)]
     until_closed(client)
-    check(api.stats()["by_status"]["401"] > 10, "they should have been refused together")
+    check(api.stats()["by_fault"]["auth-mid"] > 10, "they should have been refused together")
     equal(before + 1, len(alerts(daemon)), "alerts of a crowd")
     api.control("always ttfb=2 gen=10")
     client.request("release", target="key")
