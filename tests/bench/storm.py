@@ -35,6 +35,8 @@ SCENARIOS = ["out60", "p70", "cliff", "step", "flap", "sick", "rpm", "fall"]
 SIMULATED = "gate, simulated"
 RETRY_MIN = 0.25
 SIM_SEEDS = range(401, 413)
+LATE = 0.015    # s (real) that one answer in a hundred may be late; else the play was disturbed,
+REPEATS = 1     # and is repeated so often
 POINTS = 0.03
 MEASURES = {  # title, key, digits
     "goodput (share of the oracle's work)": ("goodput", 3),
@@ -62,7 +64,11 @@ def play(task):
     policy, key, seed, options = task
     keep = options.keep and os.path.join(options.keep, "%s-%s-%d.jsonl" % (policy, key, seed))
     try:
-        return task, storm_play.play(RULE[policy], key, seed, options.scale, options.set, keep)
+        for repeated in range(REPEATS + 1):
+            figures = storm_play.play(RULE[policy], key, seed, options.scale, options.set, keep)
+            if figures["late"][1] < LATE * options.scale:
+                break
+        return task, {**figures, "repeated": repeated}
     except SystemExit:
         return task, None  # a story has told why
 
@@ -178,8 +184,13 @@ def say_machine(results):
           "most, a fake API %.0f %%; answers were %.0f ms of weather late, one in a hundred %.0f ms" % (
               100 * statistics.mean(busy), os.cpu_count(), 100 * max(busy), 100 * most[0], 100 * most[1],
               1000 * late[0], 1000 * late[1]))
-    if max(busy) > 0.85 or max(most) > 0.7:
-        print("LOUDLY: the machine was too slow for this time scale in at least one play; say --scale 5, or --parallel 1")
+    repeated = sum(got["repeated"] for got in results)
+    late = sum(got["late"][1] >= LATE * got["scale"] for got in results)
+    if repeated:
+        print("%d plays were disturbed and repeated, %d of them in vain" % (repeated, late))
+    if late or max(most) > 0.7:
+        print("LOUDLY: the machine was too slow for this time scale; its figures count against whoever had it: "
+              "--scale 5, --parallel 1, or a quieter machine")
 
 
 def parse():

@@ -94,7 +94,8 @@ class Peers:
         await self.clock.sleep(0.01 * number)
         while True:
             self.jobs += 1
-            self.given_up += not await self.one(number, self.jobs)
+            if not await self.one(number, self.jobs):
+                self.given_up += 1
 
     async def one(self, number, tag):
         """One job by the rule: whether it got its answer."""
