@@ -129,6 +129,7 @@ release_key(struct gates *gates)
 static void
 release_model(struct model_gate *model)
 {
+	model->unusable_until = 0.0;
 	gate_release(&model->gate);
 	model->reason[0] = '\0';
 	model->dirty = true;
@@ -195,6 +196,13 @@ fill_row(struct gates_row *ret, const struct gate *gate, const struct gate_confi
 	gate_describe(gate, config, now, ret->words, sizeof(ret->words));
 }
 
+/* Open, or nearly: what is said of the weather can wait for more important news. */
+static bool
+is_passable(const struct gate_view *view)
+{
+	return view->weather != GATE_DARK && view->weather != GATE_HELD;
+}
+
 bool
 gates_row(struct gates *gates, size_t i, double now, struct gates_row *ret)
 {
@@ -219,6 +227,8 @@ gates_row(struct gates *gates, size_t i, double now, struct gates_row *ret)
 	ret->name = model->name;
 	ret->kind = "model";
 	fill_row(ret, &model->gate, &model->gate_config, model->reason, now);
+	if (is_passable(&ret->view))
+		(void)gates_unusable_words(model, now, ret->words, sizeof(ret->words));
 	return true;
 }
 
@@ -237,19 +247,23 @@ gates_words(struct gates *gates, const char *name, double now, char *buf, size_t
 		{ model->name, model->reason, &model->gate, &model->gate_config },
 	};
 
+	bool unusable = gates_unusable_words(model, now, words, sizeof(words));
+
 	buf[0] = '\0';
 	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
 		struct gate_view view;
 		const char *reason;
 
 		gate_look(all[i].gate, all[i].config, now, &view);
-		if (view.weather == GATE_OPEN)
+		if (view.weather == GATE_OPEN || (unusable && is_passable(&view)))
 			continue;
 		reason = reason_now(&view, all[i].reason);
 		gate_describe(all[i].gate, all[i].config, now, words, sizeof(words));
 		snprintf(buf, len, "%s %s%s%s", all[i].name, words, reason[0] ? ": " : "", reason);
-		break;
+		return buf;
 	}
+	if (gates_unusable_words(model, now, words, sizeof(words)))
+		snprintf(buf, len, "%s %s", model->name, words);
 	return buf;
 }
 

@@ -186,6 +186,16 @@ runner_knows_ephemeral(const struct runner *runner, uint64_t id, uid_t *ret_uid,
 	return true;
 }
 
+const char *
+runner_attempt(const struct runner *runner, uint64_t id, const char **ret_changes)
+{
+	const struct job *job = lanes_find(runner->lanes, id);
+	const struct attempt *attempt = job ? job->attempt : NULL;
+
+	*ret_changes = attempt ? attempt->changes : NULL;
+	return attempt ? attempt->model : NULL;
+}
+
 static const char *
 ordinal(size_t n)
 {

@@ -116,6 +116,10 @@ bool runner_key_is_closed(struct runner *runner);
 bool runner_knows_ephemeral(const struct runner *runner, uint64_t id, uid_t *ret_uid,
 			    enum forebay_job_state *ret_state);
 
+/* Of the attempt that job id is in: its model, and what was changed for it ("" nothing).
+ * Borrowed until the loop turns; NULL, and NULL, when it is in none. */
+const char *runner_attempt(const struct runner *runner, uint64_t id, const char **ret_changes);
+
 /* Why job id waits: "claude-opus-5-5 dark 3m10s, next try in 3.4 s; 3rd in
  * line". model is its first choice, NULL if the caller does not know. Returns buf. */
 const char *runner_waiting(struct runner *runner, uint64_t id, const char *model, char *buf,

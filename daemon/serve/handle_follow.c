@@ -208,7 +208,9 @@ send_chunks(struct follow *follow, bool last)
 static void
 catch_up(struct follow *follow)
 {
-	struct live *live = runner_live(follow->stream->session->server->runner);
+	struct runner *runner = follow->stream->session->server->runner;
+	struct live *live = runner_live(runner);
+	const char *model, *changes;
 	const uint8_t *bytes;
 	unsigned attempt;
 	size_t len;
@@ -217,8 +219,9 @@ catch_up(struct follow *follow)
 	if (!follow->events || !has_room(follow) ||
 	    live_look(live, follow->id, &attempt, &bytes, &len) == LIVE_NONE)
 		return;
+	model = runner_attempt(runner, follow->id, &changes);
 	if (attempt != follow->attempt || follow->offset > len)
-		tell_attempt(follow, attempt, NULL, NULL);
+		tell_attempt(follow, attempt, model, changes);
 	send_chunks(follow, false);
 }
 
