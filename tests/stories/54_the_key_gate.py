@@ -102,14 +102,15 @@ with Story() as story:
 
     # Many are refused at once: still one line, and nobody has failed.
     before = len(alerts(daemon))
-    api.control("always ttfb=2 gen=600 auth-mid")
-    ids = [client.submit(body("[echo:c%d]" % i, model="m-crowd-%d" % (i % 4)), attempts=1) for i in range(40)]
+    api.control("always ttfb=2 gen=2s auth-mid")
+    words = ["c%d%s" % (i, 20 * " and so on") for i in range(40)]
+    ids = [client.submit(body("[echo:%s]" % text, model="m-crowd-%d" % (len(text) % 4)), attempts=1) for text in words]
     until_closed(client)
     check(api.stats()["by_fault"]["auth-mid"] > 10, "they should have been refused together")
     equal(before + 1, len(alerts(daemon)), "alerts of a crowd")
     api.control("always ttfb=2 gen=10")
     client.request("release", target="key")
-    equal(["c%d" % i for i in range(40)], [client.text(id) for id in ids])
+    equal(words, [client.text(id) for id in ids])
 
     # Only its deadline ends a job that waits for a key.
     id = client.submit(body("[fake:401]"), deadline_ms=500)
