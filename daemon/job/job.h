@@ -20,7 +20,8 @@ struct lane;
 struct job {
 	uint64_t id;
 	struct lane *lane;  /* borrowed: lanes outlive their jobs */
-	int64_t created_ms; /* wall clock */
+	int64_t created_ms; /* wall clock, as these two */
+	int64_t since_ms;   /* it could have run: what it ages from */
 	int64_t deadline_ms;
 	int64_t rest_until_ms; /* monotonic; not eligible before, see job_rest_ms() */
 	int64_t eligible_ms;   /* monotonic: since when it could have been started */

@@ -25,7 +25,7 @@ schedule_saw_interactive(struct schedule *schedule, int64_t wall_ms)
 static int
 class_now(const struct schedule *schedule, const struct lane *lane, int64_t wall_ms)
 {
-	int64_t waited = wall_ms - lane->window[0]->created_ms;
+	int64_t waited = wall_ms - lane->window[0]->since_ms;
 
 	if (lane->class == FOREBAY_CLASS_NORMAL && waited >= schedule->age_up_ms)
 		return FOREBAY_CLASS_INTERACTIVE;

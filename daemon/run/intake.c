@@ -35,6 +35,7 @@ intake_head(struct runner *runner, struct lane *lane, const struct store_head *h
 	struct job *job = lanes_make(runner->lanes, lane, head->id);
 
 	job->created_ms = head->created_ms;
+	job->since_ms = MAX(head->created_ms, head->not_before_ms);
 	job->deadline_ms = head->deadline_ms;
 	job->priority = head->priority;
 	job->attempts = head->attempts;
@@ -53,7 +54,6 @@ struct intake {
 	struct lane *lane;
 	struct store_head head;
 	enum forebay_job_state state;
-	int64_t not_before_ms;
 	runner_submit_fn *done;
 	void *arg;
 };
@@ -83,7 +83,7 @@ runner_on_submitted(enum forebay_err err, struct store_reply *reply, void *arg)
 			(void)lanes_enter(runner->lanes,
 					  intake_head(runner, intake->lane, &intake->head));
 		else
-			patrol_expect(runner, intake->not_before_ms);
+			patrol_expect(runner, intake->head.not_before_ms);
 		patrol_expect(runner, intake->head.deadline_ms);
 		runner_kick(runner);
 	}
@@ -126,6 +126,7 @@ fill_head(struct runner *runner, const struct order *order, struct lane *lane, s
 	*ret = (struct store_head){ .id = runner->next_id++,
 				    .created_ms = order->now_ms,
 				    .deadline_ms = order->deadline_ms,
+				    .not_before_ms = order->not_before_ms,
 				    .lane = lane->id,
 				    .priority = (int16_t)order->priority,
 				    .max_attempts = (uint16_t)order->attempts,
@@ -147,7 +148,6 @@ fill_row(const struct order *order, const struct store_head *head, const struct 
 				.class = order->class,
 				.batch = order->batch,
 				.transport = order->transport,
-				.not_before_ms = order->not_before_ms,
 				.keep_ms = order->keep_ms,
 				.shrink_to = order->shrink_to,
 				.retry_of = order->retry_of,
@@ -181,7 +181,6 @@ send_row(struct runner *runner, struct lane *lane, const struct store_job *row, 
 				   .lane = lane,
 				   .head = row->head,
 				   .state = row->state,
-				   .not_before_ms = row->not_before_ms,
 				   .done = done,
 				   .arg = arg };
 	store_submit(runner->store, row, &on_disk, body, len, runner_on_submitted, intake);

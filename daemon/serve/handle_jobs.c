@@ -71,7 +71,7 @@ put_options(struct jsonput *put, const struct store_job *job)
 	put_if(put, "betas", job->betas);
 	put_if(put, "key", job->key);
 	put_if(put, "unit", job->unit);
-	put_time_if(put, "not_before", job->not_before_ms);
+	put_time_if(put, "not_before", job->head.not_before_ms);
 	put_time_if(put, "started", job->started_ms);
 	put_time(put, "deadline", job->head.deadline_ms);
 	jsonput_member_int(put, "keep_ms", job->keep_ms);

@@ -29,6 +29,7 @@ jobs_hot(struct db *db, sqlite3_stmt *q, struct job_hot *ret)
 			.priority = (int16_t)sqlite3_column_int(q, 3),
 			.created_ms = sqlite3_column_int64(q, 5),
 			.deadline_ms = sqlite3_column_int64(q, 6),
+			.not_before_ms = sqlite3_column_int64(q, 7),
 			.attempts = (uint16_t)sqlite3_column_int(q, 9),
 			.max_attempts = (uint16_t)sqlite3_column_int(q, 10),
 			.tries = (uint32_t)sqlite3_column_int64(q, 11),
@@ -38,7 +39,6 @@ jobs_hot(struct db *db, sqlite3_stmt *q, struct job_hot *ret)
 		},
 		.state = (enum forebay_job_state)state,
 		.uid = (uid_t)sqlite3_column_int64(q, 4),
-		.not_before_ms = sqlite3_column_int64(q, 7),
 		.keep_ms = sqlite3_column_int64(q, 8),
 		.body = (uint64_t)sqlite3_column_int64(q, 14),
 		.refused = (uint64_t)sqlite3_column_int64(q, 16),
@@ -80,7 +80,6 @@ jobs_full(struct db *db, sqlite3_stmt *q, struct arena *arena, struct job_hot *h
 		.class = sqlite3_column_int(q, AT + 4),
 		.batch = sqlite3_column_int(q, AT + 5),
 		.transport = sqlite3_column_int(q, AT + 6),
-		.not_before_ms = hot->not_before_ms,
 		.started_ms = sqlite3_column_int64(q, AT),
 		.ended_ms = sqlite3_column_int64(q, AT + 1),
 		.keep_ms = hot->keep_ms,
@@ -168,12 +167,12 @@ jobs_add(struct db *db, const struct store_job *job, uint64_t body)
 {
 	const struct store_head *head = &job->head;
 	int64_t flags = (job->ephemeral ? JOB_EPHEMERAL : 0) | (job->late ? JOB_LATE : 0);
-	int64_t due = jobs_due(job->state, job->not_before_ms, head->deadline_ms, job->ended_ms,
+	int64_t due = jobs_due(job->state, head->not_before_ms, head->deadline_ms, job->ended_ms,
 			       job->keep_ms);
 	int added = db_run(
 	    db, SQL_JOB_ADD, DB_INT(head->id), DB_INT(job->state), DB_INT(head->lane),
 	    DB_INT(head->priority), DB_INT(job->uid), DB_INT(head->created_ms),
-	    DB_INT(head->deadline_ms), DB_INT(job->not_before_ms), DB_INT(job->keep_ms),
+	    DB_INT(head->deadline_ms), DB_INT(head->not_before_ms), DB_INT(job->keep_ms),
 	    DB_INT(head->attempts), DB_INT(head->max_attempts), DB_INT(head->tries),
 	    DB_INT(head->cost_input), DB_INT(head->cost_output), body ? DB_INT(body) : DB_NULL(),
 	    DB_INT(head->body_len), DB_INT(0), DB_INT(job->started_ms), DB_INT(job->ended_ms),
@@ -197,8 +196,8 @@ jobs_move(struct db *db, const struct job_hot *hot, const struct job_move *move)
 {
 	bool final = forebay_job_state_is_final(move->to);
 	int64_t ended_ms = final ? move->now_ms : 0;
-	int64_t due =
-	    jobs_due(move->to, hot->not_before_ms, hot->head.deadline_ms, ended_ms, hot->keep_ms);
+	int64_t due = jobs_due(move->to, hot->head.not_before_ms, hot->head.deadline_ms, ended_ms,
+			       hot->keep_ms);
 
 	if (!forebay_job_state_allows(hot->state, move->to))
 		return false;

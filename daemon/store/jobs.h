@@ -17,7 +17,7 @@ struct job_hot {
 	struct store_head head;
 	enum forebay_job_state state;
 	uid_t uid;
-	int64_t not_before_ms, keep_ms;
+	int64_t keep_ms;
 	uint64_t body;	  /* id of the request's body, 0: not kept */
 	uint64_t refused; /* attempts that ended and did not count */
 };

@@ -28,8 +28,8 @@ struct store_lane {
 /* What a lane's window holds: enough to choose a job, nothing more. */
 struct store_head {
 	uint64_t id;
-	int64_t created_ms;
-	int64_t deadline_ms;
+	int64_t created_ms, deadline_ms;
+	int64_t not_before_ms; /* 0: none */
 	uint32_t lane;
 	int16_t priority;
 	uint16_t attempts; /* that counted, so far */
@@ -45,7 +45,6 @@ struct store_job {
 	enum forebay_job_state state;
 	uid_t uid;
 	int class, batch, transport; /* protocol/options.h */
-	int64_t not_before_ms;	     /* 0: none */
 	int64_t started_ms;	     /* first attempt; 0: none yet */
 	int64_t ended_ms;	     /* 0: not yet */
 	int64_t keep_ms;	     /* after the end */

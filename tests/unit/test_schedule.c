@@ -53,7 +53,7 @@ add(uid_t uid, int class, const char *model, uint32_t cost)
 {
 	struct job *job = lanes_make(world.lanes, lane_of(uid, class, model), world.next_id++);
 
-	job->created_ms = NOW;
+	job->since_ms = NOW;
 	job->cost_input = cost;
 	assert_true(lanes_enter(world.lanes, job));
 	return job;
@@ -139,22 +139,22 @@ who_waited_long_competes_above(void **unused)
 	begin();
 	add(1, FOREBAY_CLASS_INTERACTIVE, "m", 10);
 	normal = add(2, FOREBAY_CLASS_NORMAL, "m", 10);
-	normal->created_ms = NOW - AGE_UP + 1;
+	normal->since_ms = NOW - AGE_UP + 1;
 	assert_int_equal(next()->lane->owner->uid, 1);
 	/* Owner 1 has been served in this class before, owner 2 has not. */
 	lanes_owner(world.lanes, 1, NULL)->served[FOREBAY_CLASS_INTERACTIVE] = 5;
-	normal->created_ms = NOW - AGE_UP;
+	normal->since_ms = NOW - AGE_UP;
 	assert_ptr_equal(next(), normal);
 
 	/* A patient one becomes normal after six times that, and no more. */
 	patient = add(3, FOREBAY_CLASS_PATIENT, "m", 10);
-	normal->created_ms = NOW;
+	normal->since_ms = NOW;
 	lanes_owner(world.lanes, 2, NULL)->served[FOREBAY_CLASS_NORMAL] = 5;
-	patient->created_ms = NOW - 100 * AGE_UP;
+	patient->since_ms = NOW - 100 * AGE_UP;
 	assert_int_equal(start(), 1);
-	patient->created_ms = NOW - 6 * AGE_UP + 1;
+	patient->since_ms = NOW - 6 * AGE_UP + 1;
 	assert_ptr_equal(next(), normal);
-	patient->created_ms = NOW - 6 * AGE_UP;
+	patient->since_ms = NOW - 6 * AGE_UP;
 	assert_ptr_equal(next(), patient);
 	end();
 }
@@ -168,7 +168,7 @@ aged_jobs_do_not_starve_interactive_ones(void **unused)
 	(void)unused;
 	begin();
 	for (unsigned i = 0; i < 200; i++) {
-		add(1, FOREBAY_CLASS_NORMAL, "m", 100)->created_ms = NOW - 2 * AGE_UP;
+		add(1, FOREBAY_CLASS_NORMAL, "m", 100)->since_ms = NOW - 2 * AGE_UP;
 		add(2, FOREBAY_CLASS_INTERACTIVE, "m", 100);
 	}
 	for (unsigned i = 0; i < 100; i++)
@@ -327,7 +327,7 @@ within_an_owner_priority_and_age_decide(void **unused)
 	first = add(1, FOREBAY_CLASS_NORMAL, "a", 1);
 	second = add(1, FOREBAY_CLASS_NORMAL, "b", 1);
 	urgent = lanes_make(world.lanes, lane_of(1, FOREBAY_CLASS_NORMAL, "c"), 50);
-	urgent->created_ms = NOW;
+	urgent->since_ms = NOW;
 	urgent->priority = 1;
 	lanes_enter(world.lanes, urgent);
 	assert_ptr_equal(next(), urgent);
@@ -416,7 +416,7 @@ a_probe_is_the_smallest_of_the_first(void **unused)
 
 	/* Priority still comes before size. */
 	urgent = lanes_make(world.lanes, lane_of(1, FOREBAY_CLASS_NORMAL, "dark"), 100);
-	urgent->created_ms = NOW;
+	urgent->since_ms = NOW;
 	urgent->priority = 1;
 	urgent->cost_input = 5000;
 	lanes_enter(world.lanes, urgent);

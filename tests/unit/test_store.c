@@ -308,8 +308,8 @@ what_is_due_moves(void **state)
 	struct got got = { 0 };
 
 	delayed.state = doomed.state = FOREBAY_JOB_DELAYED;
-	delayed.not_before_ms = NOW_MS + 1000;
-	doomed.not_before_ms = NOW_MS + 5000;
+	delayed.head.not_before_ms = NOW_MS + 1000;
+	doomed.head.not_before_ms = NOW_MS + 5000;
 	doomed.head.deadline_ms = NOW_MS + 3000;
 	queued.head.deadline_ms = NOW_MS + 2000;
 	never.head.deadline_ms = 0;

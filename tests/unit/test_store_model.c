@@ -97,13 +97,13 @@ step_submit(struct fixture *f, struct model *m, uint64_t origin)
 	job.keep_ms = KEEP_MS;
 	if (roll(m, 4) == 0) {
 		job.state = FOREBAY_JOB_DELAYED;
-		job.not_before_ms = m->now_ms + (int64_t)roll(m, 20000);
+		job.head.not_before_ms = m->now_ms + (int64_t)roll(m, 20000);
 	}
 	*row = (struct model_job){ .there = true,
 				   .state = job.state,
 				   .lane = job.head.lane,
 				   .priority = job.head.priority,
-				   .not_before_ms = job.not_before_ms,
+				   .not_before_ms = job.head.not_before_ms,
 				   .deadline_ms = job.head.deadline_ms };
 	row->body_of = id;
 	row->body_len = sizes[roll(m, ARRAY_LEN(sizes))];
