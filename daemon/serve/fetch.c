@@ -103,8 +103,8 @@ fetch_add(struct stream *stream, fetch_fn *fetch)
 	fetch_next(stream->session->server);
 }
 
-struct stream *
-fetch_deref(struct stream_ref *ref)
+static struct stream *
+deref(struct stream_ref *ref)
 {
 	struct server *server = ref->server;
 	bool big = ref->fetch_big;
@@ -115,6 +115,18 @@ fetch_deref(struct stream_ref *ref)
 	server->fetching--;
 	server->fetching_big -= big;
 	server_kick(server);
+	return NULL;
+}
+
+struct stream *
+fetch_answer(struct stream_ref *ref, enum forebay_err err)
+{
+	struct stream *stream = deref(ref);
+
+	if (!stream || !err)
+		return stream;
+	fetch_end(stream);
+	stream_error(stream, err, NULL);
 	return NULL;
 }
 

@@ -46,17 +46,13 @@ struct follow {
 static void
 serve_on_result(enum forebay_err err, struct store_reply *reply, void *arg)
 {
-	struct stream *stream = fetch_deref(arg);
+	struct stream *stream = fetch_answer(arg, err);
 	struct jsonput put = { 0 };
 	char why[MESSAGE_WHY_LEN];
 
 	if (!stream)
 		return;
 	fetch_end(stream);
-	if (err) {
-		stream_error(stream, err, NULL);
-		return;
-	}
 	if (!forebay_job_state_is_final(reply->job->state)) {
 		snprintf(why, sizeof(why), "job %" PRIu64 " is %s; use wait or follow",
 			 reply->job->head.id, forebay_job_state_name(reply->job->state));

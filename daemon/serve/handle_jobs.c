@@ -175,16 +175,12 @@ reply_rows(struct stream *stream, struct shown *shown, const uint8_t *tail, size
 static void
 serve_on_request_body(enum forebay_err err, struct store_reply *reply, void *arg)
 {
-	struct stream *stream = fetch_deref(arg);
+	struct stream *stream = fetch_answer(arg, err);
 	struct shown *shown;
 
 	if (!stream)
 		return;
 	fetch_end(stream);
-	if (err) {
-		stream_error(stream, err, NULL);
-		return;
-	}
 	shown = stream->state;
 	jsonput_object(&shown->rows);
 	jsonput_member_int(&shown->rows, "request_bytes", (int64_t)reply->body_len);
@@ -213,16 +209,11 @@ gather(struct stream *stream, const struct store_reply *reply)
 static void
 serve_on_shown(enum forebay_err err, struct store_reply *reply, void *arg)
 {
-	struct stream *stream = fetch_deref(arg);
+	struct stream *stream = fetch_answer(arg, err);
 	struct shown *shown;
 
 	if (!stream)
 		return;
-	if (err) {
-		fetch_end(stream);
-		stream_error(stream, err, NULL);
-		return;
-	}
 	shown = gather(stream, reply);
 	if (stream->request.request) {
 		store_request(stream->session->server->store, stream->request.id,
@@ -352,16 +343,11 @@ fetch_listing(struct stream *stream)
 static void
 serve_on_listed(enum forebay_err err, struct store_reply *reply, void *arg)
 {
-	struct stream *stream = fetch_deref(arg);
+	struct stream *stream = fetch_answer(arg, err);
 	struct listing *listing;
 
 	if (!stream)
 		return;
-	if (err) {
-		fetch_end(stream);
-		stream_error(stream, err, NULL);
-		return;
-	}
 	listing = stream->state;
 	for (size_t i = 0; i < reply->job_count; i++) {
 		jsonput_object(&listing->rows);

@@ -85,11 +85,12 @@ struct stream *stream_deref(struct stream_ref *ref);
 /*
  * What may be big is read from disk a few at a time, and only for connections
  * that have room for it: start is called at once or later, unless the stream ends
- * first. Callbacks of the store then use fetch_deref() in place of stream_deref(),
- * and the last one says fetch_end().
+ * first. Callbacks of the store then use fetch_answer() in place of stream_deref(),
+ * and the last one says fetch_end(). It answers NULL when there is nothing left to
+ * do: the stream is gone, or has just been told of err.
  */
 void fetch_add(struct stream *stream, fetch_fn *start);
-struct stream *fetch_deref(struct stream_ref *ref);
+struct stream *fetch_answer(struct stream_ref *ref, enum forebay_err err);
 void fetch_end(struct stream *stream);
 /* The stream ends, the output of session has room again. */
 void fetch_forget(struct stream *stream);
