@@ -9,11 +9,12 @@
 #define UNTOLD_S	60.0
 
 /* Seconds' worth of a limit: */
-#define BURST_S 0.5  /* may go at once */
-#define NEED_S	10.0 /* is the most that is waited for to be left */
-#define LOW_S	5.0  /* left, and we go slower, */
-#define SLOWEST 0.1  /* down to this share */
-#define SMALL_S 1.0  /* is too little to steer by */
+#define BURST_S	 0.5  /* may go at once */
+#define TOKENS_S 5.0  /* the same of tokens, where the server's bucket is much larger */
+#define NEED_S	 10.0 /* is the most that is waited for to be left */
+#define LOW_S	 5.0  /* left, and we go slower, */
+#define SLOWEST	 0.1  /* down to this share */
+#define SMALL_S	 1.0  /* is too little to steer by */
 
 #define SHARE	      0.95 /* of a limit that is used, */
 #define SHARE_LIMITED 0.8  /* times this after a 429, */
@@ -161,11 +162,15 @@ set_pace(struct ratelimit *rl, enum bucket_kind i, double now)
 	struct ratelimit_kind *kind = &rl->kinds[i];
 	double second = kind->limit / 60.0;
 	double low = fmin(LOW_S * second, kind->most_left / 2.0);
-	double slower = 1.0;
+	double burst_s = BURST_S, slower = 1.0;
 
+	/* Costs differ, and waiting for one kind must not waste what the others
+	 * bring meanwhile. Only requests are counted by the second. */
+	if (i != BUCKET_REQUESTS && kind->most_left > 4.0 * TOKENS_S * second)
+		burst_s = TOKENS_S;
 	if (low > (i == BUCKET_REQUESTS ? 1.0 : SMALL_S * second))
 		slower = fmax(SLOWEST, fmin(1.0, left_now(kind, now) / low));
-	bucket_set(&kind->bucket, kind->limit * share_now(rl, now) * slower, BURST_S, now);
+	bucket_set(&kind->bucket, kind->limit * share_now(rl, now) * slower, burst_s, now);
 }
 
 /* Answers come, and for a while none of them has spoken of this limit. */

@@ -19,7 +19,7 @@
 #define MINUTES	  10
 #define STEP_S	  0.01
 #define MAX_OPEN  400
-#define ESTIMATE  400.0 /* tokens by the bytes, of every request */
+#define ESTIMATE  400.0 /* tokens by the bytes, log-normal */
 #define COLD_OPEN 2	/* before the first headers: what the gates let through */
 
 struct world {
@@ -50,6 +50,7 @@ static struct ratelimit rl;
 static struct expect expect;
 static double level[BUCKET_KINDS], used[BUCKET_KINDS];
 static int refused, sent, open_count, unheard;
+static double estimate; /* of the one that waits first */
 static uint64_t seed;
 
 static double
@@ -169,7 +170,6 @@ step_request(const struct world *world, struct request *request, double now)
 static bool
 send_one(const struct world *world, double now)
 {
-	double estimate = world->large > 0 && sent % 50 == 49 ? world->large * ESTIMATE : ESTIMATE;
 	double in = expect_input(&expect, estimate), out = expect_output(&expect, 8192), when;
 	struct request *request = requests;
 
@@ -191,6 +191,9 @@ send_one(const struct world *world, double now)
 	open_count++;
 	unheard++;
 	sent++;
+	estimate = around(ESTIMATE, 0.5);
+	if (world->large > 0 && sent % 50 == 49)
+		estimate *= world->large;
 	return true;
 }
 
@@ -206,6 +209,7 @@ run(const struct world *world)
 	memset(used, 0, sizeof(used));
 	refused = sent = open_count = unheard = 0;
 	seed = 88172645463325252u;
+	estimate = ESTIMATE;
 	for (int i = 0; i < BUCKET_KINDS; i++)
 		level[i] = size_of(world, i);
 	for (double now = 0.0; now < 60.0 * MINUTES; now += STEP_S) {
