@@ -23,6 +23,7 @@
 #define CLASSIC_BASE_MS	 5000
 #define CLASSIC_MAX_MS	 30000
 
+#define PAID_REST_TIMES	 4
 #define PUT_BACK_REST_MS 1000 /* a job that could not be read just now */
 
 /* What the ledger and the metrics make of a class. */
@@ -185,14 +186,17 @@ again_as_classic(struct attempt *attempt, const struct answer *answer)
 				   (int64_t)CLASSIC_BASE_MS << (job->refusals - 1)));
 }
 
+/* An answer that had begun is paid for, whatever broke it: such a job asks again
+ * less often than one that was only refused. */
 static int64_t
 rest_of(struct attempt *attempt)
 {
 	const struct config *config = attempt->runner->config;
+	int64_t times = attempt->pass.ticket.accepted ? PAID_REST_TIMES : 1;
 
 	attempt->job->refusals++;
-	return job_rest_ms(attempt->job->refusals, config->retry_min_ms, config->retry_max_ms,
-			   clock_random());
+	return job_rest_ms(attempt->job->refusals, times * config->retry_min_ms,
+			   times * config->retry_max_ms, clock_random());
 }
 
 static void
