@@ -277,6 +277,7 @@ count_acceptance(struct gate *gate, const struct gate_config *config, double now
 		gate->window =
 		    fmin(gate->window, gate->run_window / (1.0 + age / config->window_memory));
 		gate->refused_in_place = 0.0;
+		gate->refused_share = 0.0; /* that was darkness, not chance */
 		gate->refused_again = fmax(gate->refused_again, 0.8);
 	}
 	if (!growth)

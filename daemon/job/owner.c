@@ -8,6 +8,12 @@
 
 #define DAY_MS 86400000
 
+static int64_t
+minutes_to_midnight(int64_t wall_ms)
+{
+	return (DAY_MS - wall_ms % DAY_MS) / 60000 + 1;
+}
+
 /* Tokens are counted by UTC day: the count starts anew at midnight. */
 static void
 turn_day(struct owner *owner, int64_t wall_ms)
@@ -40,7 +46,7 @@ owner_may_queue(struct owner *owner, uint64_t body_len, int64_t wall_ms, char *w
 		snprintf(why, why_len,
 			 "limit of %" PRIu64 " tokens a day is used up; it frees in %" PRId64
 			 " min, at midnight UTC",
-			 limits->tokens_per_day, (DAY_MS - wall_ms % DAY_MS) / 60000 + 1);
+			 limits->tokens_per_day, minutes_to_midnight(wall_ms));
 	else
 		return FOREBAY_ERR_OK;
 	return FOREBAY_ERR_OVER_QUOTA;
@@ -54,6 +60,27 @@ owner_may_run(struct owner *owner, int64_t wall_ms)
 	turn_day(owner, wall_ms);
 	return (!limits->running || owner->running < limits->running) &&
 	       (!limits->tokens_per_day || owner->tokens_today < limits->tokens_per_day);
+}
+
+const char *
+owner_waiting(struct owner *owner, int64_t wall_ms, char *buf, size_t len)
+{
+	const struct owner_limits *limits = &owner->limits;
+
+	buf[0] = '\0';
+	if (owner_may_run(owner, wall_ms))
+		return buf;
+	if (limits->running && owner->running >= limits->running)
+		snprintf(buf, len,
+			 "your limit of %" PRIu64 " running requests is reached; it frees when one "
+			 "of yours ends",
+			 limits->running);
+	else
+		snprintf(buf, len,
+			 "your limit of %" PRIu64 " tokens a day is used up; it frees in %" PRId64
+			 " min, at midnight UTC",
+			 limits->tokens_per_day, minutes_to_midnight(wall_ms));
+	return buf;
 }
 
 void

@@ -50,6 +50,9 @@ MUST_CHECK enum forebay_err owner_may_queue(struct owner *owner, uint64_t body_l
 /* May one more of its jobs run? */
 bool owner_may_run(struct owner *owner, int64_t wall_ms);
 
+/* Why none of them may, in words: the limit, and when it frees; "" when one may. */
+const char *owner_waiting(struct owner *owner, int64_t wall_ms, char *buf, size_t len);
+
 /* Tokens the API counted for it. */
 void owner_charge(struct owner *owner, uint64_t tokens, int64_t wall_ms);
 

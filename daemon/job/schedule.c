@@ -38,6 +38,7 @@ static bool
 last_worker_reserved(const struct schedule *schedule, unsigned free, unsigned pool, int64_t wall_ms)
 {
 	return pool >= 2 && free == 1 && schedule->interactive_ms > 0 &&
+	       wall_ms >= schedule->interactive_ms && /* the clock may have been set back */
 	       wall_ms - schedule->interactive_ms < RESERVE_MS;
 }
 

@@ -222,7 +222,12 @@ put_waiting(struct runner *runner, const struct job *job, FILE *out)
 {
 	const struct route *route = job->lane->route;
 	int64_t rest_ms = job->rest_until_ms - clock_mono_ms();
+	char limit[128];
 	size_t at = 0;
+
+	owner_waiting(job->lane->owner, clock_wall_ms(), limit, sizeof(limit));
+	if (limit[0])
+		fprintf(out, "%s; ", limit);
 
 	for (size_t i = 0; i < route->model_count; i++) {
 		if (i > 0)

@@ -13,12 +13,14 @@
 
 #include <event2/event.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 
 #define DUE_LIMIT   256
 #define SWEEP_LIMIT 200
-#define SWEEP_EVERY 30	  /* ticks */
-#define DUE_MAX_MS  60000 /* a clock that jumps is noticed within this */
+#define SWEEP_EVERY 30	/* ticks */
+#define JUMP_MIN_S  5.0 /* less is the clock being disciplined */
+#define DUE_MAX_MS  60000
 
 /* --- delays and deadlines -------------------------------------------------------------- */
 
@@ -252,6 +254,26 @@ refill_all(struct runner *runner)
 	runner_kick(runner);
 }
 
+static double
+wall_offset(void)
+{
+	return (double)clock_wall_ms() / 1000.0 - (double)clock_service_us() / 1e6;
+}
+
+/* The wall clock was set, or the machine slept. */
+static void
+notice_jump(struct runner *runner)
+{
+	double offset = wall_offset();
+	double by = offset - runner->wall_offset;
+
+	runner->wall_offset = offset;
+	if (fabs(by) < JUMP_MIN_S)
+		return;
+	log_warn("the clock was set by %+.0f s", by);
+	gates_wall_jumped(runner->gates, by);
+}
+
 static void
 runner_on_second(evutil_socket_t fd, short what, void *arg)
 {
@@ -259,6 +281,8 @@ runner_on_second(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	notice_jump(runner);
+	arm_due(runner);
 	spill(runner, clock_mono_ms());
 	runner_retry_stuck(runner);
 	refill_all(runner);
@@ -346,6 +370,7 @@ patrol_begin(struct runner *runner)
 {
 	struct timeval second = clock_timer(1.0);
 
+	runner->wall_offset = wall_offset();
 	event_add(runner->second, &second);
 	arm_due(runner);
 	intake_reserve_ids(runner);

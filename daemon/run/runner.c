@@ -20,6 +20,9 @@
 
 #define STORAGE_REST_MS 1000 /* a job whose start the disk refused */
 
+/* An API that hangs keeps its probes for as long as a first byte may take. */
+#define LENT_MIN 128
+
 void
 runner_kick(struct runner *runner)
 {
@@ -232,7 +235,7 @@ runner_slot_freed(struct runner *runner, struct attempt *attempt)
 void
 runner_lend_slot(struct runner *runner, struct attempt *attempt)
 {
-	if (attempt->lent || runner->lent >= runner->config->workers)
+	if (attempt->lent || runner->lent >= MAX(runner->config->workers, (uint64_t)LENT_MIN))
 		return;
 	attempt->lent = true;
 	runner->lent++;

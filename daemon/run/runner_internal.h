@@ -64,6 +64,7 @@ struct runner {
 	uint64_t next_id,
 	    reserved_id;     /* ids below reserved_id are safe to give out without a row */
 	int64_t next_due_ms; /* wall; as far as known */
+	double wall_offset;  /* wall clock minus monotonic, as last seen */
 	unsigned in_flight;  /* that have a slot of the pool; */
 	unsigned lent;	     /* and that have none: nothing comes, somebody else has theirs */
 	unsigned seconds;    /* ticks so far */

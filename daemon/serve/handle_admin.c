@@ -7,6 +7,7 @@
 #include "daemon/serve/handlers.h"
 
 #include <math.h>
+#include <string.h>
 
 static const char *
 target_of(const struct stream *stream)
@@ -58,7 +59,11 @@ handle_hold(struct stream *stream)
 			 "held by hand: %s%s%s", target_of(stream),
 			 stream->request.reason ? ", " : "",
 			 stream->request.reason ? stream->request.reason : "");
-	reply_target(stream, err, "batches have no gate in this version");
+	reply_target(stream, err,
+		     strcmp(target_of(stream), "batches") == 0
+			 ? "batches have no gate in this version"
+			 : "there is no gate or model of that name; `forebay gates` and `forebay "
+			   "models` list them, \"all\" is everything");
 }
 
 void

@@ -76,11 +76,13 @@ uncount(struct server *server, uid_t uid)
 static void
 refuse(int fd, const char *limit)
 {
-	char text[128];
+	char text[192];
 	uint8_t header[FRAME_HEADER_LEN];
 	int len =
 	    snprintf(text, sizeof(text),
-		     "{\"error\":\"over-quota\",\"message\":\"too many connections: %s\"}", limit);
+		     "{\"error\":\"over-quota\",\"message\":\"too many connections: %s; it frees "
+		     "when one is closed\"}",
+		     limit);
 
 	frame_put_header(header, FRAME_ERROR, FRAME_FLAG_END, 0, (uint32_t)len);
 	(void)!send(fd, header, sizeof(header), MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -97,7 +99,7 @@ log_refused(struct server *server, const struct peer *peer, const char *limit)
 	if (server->refused_ms && now_ms - server->refused_ms < REFUSED_LOG_MS)
 		return;
 	log_with(LOG_LEVEL_WARN, LOG_FIELDS(.owner = peer->uid, .unit = peer->unit),
-		 "refusing a connection of uid %u: %s reached (%" PRIu64
+		 "refusing a connection of uid %u: %s, reached (%" PRIu64
 		 " refused since this was last said)",
 		 (unsigned)peer->uid, limit, server->refused);
 	server->refused_ms = now_ms;
@@ -109,13 +111,15 @@ may_connect(struct server *server, int fd, const struct peer *peer, unsigned ope
 {
 	struct config_limits limits =
 	    config_limits_of(server->config, peer->uid, peer->groups, peer->group_count);
-	const char *limit = NULL;
+	char limit[96];
 
 	if (server->session_count >= server->config->max_connections)
-		limit = "[daemon] max_connections";
+		snprintf(limit, sizeof(limit), "[daemon] max_connections, %" PRIu64 " of all",
+			 (uint64_t)server->config->max_connections);
 	else if (limits.connections && open >= limits.connections)
-		limit = "[limits] connections";
-	if (!limit)
+		snprintf(limit, sizeof(limit), "[limits] connections, %" PRIu64 " a user",
+			 (uint64_t)limits.connections);
+	else
 		return true;
 	metrics.connections_refused_total++;
 	refuse(fd, limit);
