@@ -218,8 +218,8 @@ update_finished(struct db *db, const struct store_end *end, const struct job_hot
 {
 	bool final = forebay_job_state_is_final(end->to);
 	int64_t ended_ms = final ? end->attempt.ended_ms : 0;
-	int64_t due =
-	    jobs_due(end->to, hot->head.not_before_ms, hot->head.deadline_ms, ended_ms, hot->keep_ms);
+	int64_t due = jobs_due(end->to, hot->head.not_before_ms, hot->head.deadline_ms, ended_ms,
+			       hot->keep_ms);
 
 	if (hot->state != FOREBAY_JOB_RUNNING && hot->state != FOREBAY_JOB_BATCHED)
 		return false;
