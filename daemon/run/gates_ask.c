@@ -7,6 +7,8 @@
 #include <math.h>
 #include <stdio.h>
 
+#define SHOWN_S 1.0 /* shorter waits for a limit or the pace are no news */
+
 /* Until when a gate is closed by hand, by the key's fate or by the server. */
 static double
 closed_until(const struct gate *gate)
@@ -110,6 +112,29 @@ gates_unusable_words(const struct model_gate *model, double now, char *buf, size
 		return false;
 	snprintf(buf, len, "unusable for %.0fm: %s", ceil((model->unusable_until - now) / 60.0),
 		 model->unusable_why);
+	return true;
+}
+
+bool
+gates_model_words(const struct gates *gates, const struct model_gate *model, double now, char *buf,
+		  size_t len)
+{
+	double limited = now, paced = now, paced_all = now;
+
+	if (gates_unusable_words(model, now, buf, len))
+		return true;
+	/* As the smallest request would find it. */
+	(void)ratelimit_may_send(&model->bucket->limit, now, 1, 1, &limited);
+	(void)pace_may_send(&model->pace, now, 1, 1, &paced);
+	(void)pace_may_send(&gates->pace, now, 1, 1, &paced_all);
+	paced = fmax(paced, paced_all);
+	if (fmax(limited, paced) - now < SHOWN_S)
+		return false;
+	if (limited >= paced)
+		snprintf(buf, len, "held %.0f s (rate limit of %.60s)", ceil(limited - now),
+			 model->bucket->name);
+	else
+		snprintf(buf, len, "held %.0f s (pace)", ceil(paced - now));
 	return true;
 }
 

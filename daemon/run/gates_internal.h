@@ -59,5 +59,9 @@ struct model_gate *gates_find(struct gates *gates, const char *name);
 
 /* "unusable for 59m: 404 no such model" into buf, or false and nothing. */
 bool gates_unusable_words(const struct model_gate *model, double now, char *buf, size_t len);
+/* What keeps a model whose gate is open: that, or "held 12 s (rate limit of
+ * opus-4)", "held 3 s (pace)", from a second on; or false and nothing. */
+bool gates_model_words(const struct gates *gates, const struct model_gate *model, double now,
+		       char *buf, size_t len);
 
 #endif

@@ -94,11 +94,17 @@ a_limit_is_that_of_its_family(void **unused)
 {
 	struct gates *gates = gates_new(config, 1.0);
 	struct pass pass = send(gates, OPUS_A, 1.0);
+	char words[96];
 
 	(void)unused;
 	tell_limits(gates, &pass, 60, 30, 1.5);
 	end_with(gates, &pass, 429, "rate_limit_error", 2.0); /* 5 s, as nobody said */
 	assert_false(may(gates, OPUS_B, 6.9));
+	assert_true(
+	    gates_model_words(gates, gates_model(gates, OPUS_B, 4.5), 4.5, words, sizeof(words)));
+	assert_string_equal(strchr(words, '('), "(rate limit of opus-4)");
+	assert_false(
+	    gates_model_words(gates, gates_model(gates, MODEL, 4.5), 4.5, words, sizeof(words)));
 	assert_true(fabs(wait_of(gates, OPUS_B, 2.0) - 5.0) < 3.0);
 	assert_true(may(gates, MODEL, 2.0));
 	assert_true(wait_of(gates, MODEL, 2.0) == 0.0);
@@ -244,9 +250,13 @@ a_pace_is_waited_out(void **unused)
 	struct config *paced = load(sets);
 	struct gates *gates = gates_new(paced, 1.0);
 	struct pass pass = send(gates, MODEL, 10.0);
+	char words[96];
 
 	(void)unused;
 	assert_true(fabs(wait_of(gates, OTHER, 20.0) - 30.0) < 1e-9);
+	assert_true(
+	    gates_model_words(gates, gates_model(gates, OTHER, 20.0), 20.0, words, sizeof(words)));
+	assert_string_equal(words, "held 30 s (pace)");
 	gates_forgotten(gates, &pass, 21.0);
 	gates_free(gates);
 	config_free(paced);
