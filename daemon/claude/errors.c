@@ -391,22 +391,36 @@ status_in(const char *text)
 	return 0;
 }
 
+/* A type of the table stands in text: it is no error of another type then. */
+static bool
+names_a_type(const char *text)
+{
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		if (rows[i].type && speaks_of(text, rows[i].type, strlen(rows[i].type)))
+			return true;
+	return false;
+}
+
 static int
-row_score(const struct api_error *row, const char *text, int status)
+row_score(const struct api_error *row, const char *text, int status, bool typed)
 {
 	size_t phrase = longest_phrase(text, row->phrases);
 	bool type = row->type && speaks_of(text, row->type, strlen(row->type));
 	bool code = row->code && speaks_of(text, row->code, strlen(row->code));
 	bool message = row->message && strcasestr(text, row->message) != NULL;
 	bool same_status = row->status && row->status == status;
+	bool other_status = row->status && status && row->status != status;
 	int score = 0;
+
+	if (typed && row->type && !type)
+		same_status = false;
 
 	/* A code, or words that a person would not type, are certain. */
 	if (code || (message && strlen(row->message) > 8))
 		score += 1000;
 	else if ((row->code || row->message) && phrase == 0 && !(message && same_status))
 		return 0;
-	score += type ? 200 : 0;
+	score += type ? (other_status ? 150 : 230) : 0;
 	score += same_status ? 220 : 0;
 	score += message ? 150 : 0; /* more than any phrase of a row without one */
 	score += phrase > 0 ? 100 + (int)phrase : 0;
@@ -417,11 +431,12 @@ size_t
 api_error_explain(const char *text, const struct api_error **ret, size_t max)
 {
 	int status = status_in(text);
+	bool typed = names_a_type(text);
 	size_t count = 0;
 	int scores[ARRAY_LEN(rows)];
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-		scores[i] = row_score(&rows[i], text, status);
+		scores[i] = row_score(&rows[i], text, status, typed);
 	while (count < max) {
 		size_t best = 0;
 

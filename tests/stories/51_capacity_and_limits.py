@@ -12,11 +12,13 @@ OVERLOADED = [
     Row("compaction", 529, "overloaded_error", "compaction_unavailable", "529 compaction unavailable", WAITS),
     Row("529-blank", 529, None, None, "529 Overloaded, without the usual body", WAITS),
     Row("529-html", 529, None, None, "529 Overloaded, without the usual body", WAITS),
+    Row("503-overloaded", 503, "overloaded_error", None, "overloaded, under another status", WAITS),
     Row("1xx", 529, "overloaded_error", None, "529 Overloaded", CHAIN),
 ]
 LIMITED = [
     Row("429", 429, "rate_limit_error", None, "429 rate limit", TOLD),
     Row("ramp", 429, "rate_limit_error", "ramp_limit_exceeded", "429 ramp limit", TOLD),
+    Row("400-rate", 400, "rate_limit_error", None, "rate limit, under another status", WAITS),
     Row("429-blank", 429, None, None, "429, without the usual body", WAITS),
 ]
 # In an event, the first or after the opening; an overload may also come in the middle.

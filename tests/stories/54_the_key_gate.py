@@ -20,6 +20,7 @@ BILLING = [
     Row("linked", 402, "billing_error", "linked_organization_billing_unavailable",
         "402 billing of the linked organization", CONSOLE),
     Row("402", 402, "billing_error", None, "402 billing", CONSOLE),
+    Row("400-billing", 400, "billing_error", None, "billing, under another status", CONSOLE),
     Row("402-blank", 402, None, None, "402, without the usual body", CONSOLE),
     Row("billing-first", 200, "billing_error", None, "402 billing", CONSOLE),
     Row("billing-mid", 200, "billing_error", None, "402 billing", CONSOLE),

@@ -26,8 +26,8 @@ with Story() as story:
             tag = "%s-%s" % (transport, fault)
             jobs[tag] = kind, least, client.submit(body("[tag:%s] [echo:%s] [fake:%s*1]" % (tag, tag, fault),
                                                         model="m-" + tag), transport=transport)
-    # Slow, and never as long without a word as is allowed, though longer altogether; before the first
-    # byte and after; pieces of an error are progress, too.
+    # Slow, and never as long without a word as is allowed, though longer altogether: an answer before its
+    # first byte and after, and an error in pieces.
     drip = 400 * SLOWER
     slow = [client.submit(body("[echo:slow but sure, and it takes a while] [fake:deltas=5 drip=%d]" % drip)),
             client.submit(body("[echo:slow but sure, and it takes a while] [fake:ttfb=%d]" % (1500 * IDLE))),

@@ -80,7 +80,7 @@ class Class:
 
     def explained(self, row, id, attempt):
         said(self.daemon, id, row, row.fault)
-        if row.type and row.status > 200:
+        if row.type and row.status > 200 and "another status" not in row.name:
             said(self.daemon, as_pasted(attempt), row, "pasted, " + row.fault)
 
     def end(self, error, attempts, kind="end", **options):

@@ -134,6 +134,10 @@ the_most_specific_row_wins(void **unused)
 static const struct { const char *text, *name; } pasted[] = {
 	{ "529", "529 Overloaded" },
 	{ "529 Overloaded", "529 Overloaded" },
+	{ "400 {\"error\":{\"type\":\"billing_error\"}}", "billing, under another status" },
+	{ "422 invalid_request_error", "422 unprocessable" },
+	{ "401 invalid_request_error", "401, without the usual body" },
+	{ "500 rate_limit_error", "rate limit, under another status" },
 	{ "Overloaded. Too many requests to this model right now", "529 Overloaded" },
 	{ "Error: 529 {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\","
 	  "\"message\":\"Overloaded\"}}", "529 Overloaded" },
