@@ -27,6 +27,7 @@ struct job {
 	int64_t eligible_ms;   /* monotonic: since when it could have been started */
 	uint32_t cost_input;   /* estimated tokens */
 	uint32_t cost_output;
+	uint32_t max_output; /* most tokens its answer may have */
 	uint32_t body_len;
 	uint32_t tries;	   /* attempts made, refused ones included */
 	uint32_t refusals; /* in a row; what its rest doubles with */

@@ -258,7 +258,7 @@ attempt_new(struct runner *runner, struct job *job, double now)
 		fatal("out of memory");
 	answer_headers_init(&attempt->headers);
 	job->attempt = attempt;
-	gates_take(runner->gates, model, job->cost_input, job->cost_output, now, &attempt->pass);
+	gates_take(runner->gates, model, job->cost_input, job->max_output, now, &attempt->pass);
 	return attempt;
 }
 

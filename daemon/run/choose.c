@@ -42,13 +42,13 @@ look_at(unsigned i, struct chain_look *ret, void *arg)
 	const struct job *job = looking->job;
 	const char *model = looking->lane->route->models[i];
 
-	ret->open = gates_may_send(gates, model, job->cost_input, job->cost_output, choosing->now,
+	ret->open = gates_may_send(gates, model, job->cost_input, job->max_output, choosing->now,
 				   &choosing->when, &ret->probe);
 	ret->unusable = gates_is_unusable(gates, model, choosing->now);
 	ret->classic =
 	    config_gate_of(choosing->runner->config, model).policy == CONFIG_POLICY_CLASSIC;
 	if (!ret->open)
-		ret->wait_s = gates_expected_wait(gates, model, job->cost_input, job->cost_output,
+		ret->wait_s = gates_expected_wait(gates, model, job->cost_input, job->max_output,
 						  choosing->now);
 }
 
@@ -85,7 +85,7 @@ choose(const struct lane *lane, struct job *job, bool refuge, void *arg)
 	if (lane->route->model_count > 1)
 		return choose_of_chain(choosing, lane, job, refuge);
 	if (!gates_may_send(choosing->runner->gates, lane->route->models[0], job->cost_input,
-			    job->cost_output, choosing->now, &choosing->when, &probe))
+			    job->max_output, choosing->now, &choosing->when, &probe))
 		return SCHEDULE_NO;
 	job->model = 0;
 	return probe ? SCHEDULE_PROBE : SCHEDULE_YES;

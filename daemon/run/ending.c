@@ -518,7 +518,8 @@ attempt_ended(struct attempt *attempt, const struct answer *answer)
 	event_del(attempt->timer);
 	decide(attempt, answer);
 	if (!aborted)
-		gates_ended(runner->gates, &attempt->pass, answer, (double)row->input_tokens,
+		gates_ended(runner->gates, &attempt->pass, answer,
+			    (double)(row->input_tokens + row->cache_write_tokens),
 			    (double)row->output_tokens, answer ? resume_in(answer) : 0.0, now);
 	else if (attempt->left)
 		gates_forgotten(runner->gates, &attempt->pass, now);

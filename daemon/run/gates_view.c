@@ -228,7 +228,7 @@ gates_row(struct gates *gates, size_t i, double now, struct gates_row *ret)
 	ret->kind = "model";
 	fill_row(ret, &model->gate, &model->gate_config, model->reason, now);
 	if (is_passable(&ret->view))
-		(void)gates_unusable_words(model, now, ret->words, sizeof(ret->words));
+		(void)gates_model_words(gates, model, now, ret->words, sizeof(ret->words));
 	return true;
 }
 
@@ -247,7 +247,7 @@ gates_words(struct gates *gates, const char *name, double now, char *buf, size_t
 		{ model->name, model->reason, &model->gate, &model->gate_config },
 	};
 
-	bool unusable = gates_unusable_words(model, now, words, sizeof(words));
+	bool kept = gates_model_words(gates, model, now, words, sizeof(words));
 
 	buf[0] = '\0';
 	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
@@ -255,14 +255,14 @@ gates_words(struct gates *gates, const char *name, double now, char *buf, size_t
 		const char *reason;
 
 		gate_look(all[i].gate, all[i].config, now, &view);
-		if (view.weather == GATE_OPEN || (unusable && is_passable(&view)))
+		if (view.weather == GATE_OPEN || (kept && is_passable(&view)))
 			continue;
 		reason = reason_now(&view, all[i].reason);
 		gate_describe(all[i].gate, all[i].config, now, words, sizeof(words));
 		snprintf(buf, len, "%s %s%s%s", all[i].name, words, reason[0] ? ": " : "", reason);
 		return buf;
 	}
-	if (gates_unusable_words(model, now, words, sizeof(words)))
+	if (gates_model_words(gates, model, now, words, sizeof(words)))
 		snprintf(buf, len, "%s %s", model->name, words);
 	return buf;
 }

@@ -42,7 +42,9 @@ intake_head(struct runner *runner, struct lane *lane, const struct store_head *h
 	job->max_attempts = head->max_attempts;
 	job->tries = head->tries;
 	job->cost_input = head->cost_input;
-	job->cost_output = head->cost_output;
+	job->max_output = head->cost_output;
+	job->cost_output =
+	    gates_expect_output(runner->gates, lane->route->models[0], head->cost_output);
 	job->body_len = head->body_len;
 	job->eligible_ms = clock_mono_ms();
 	return job;
@@ -132,8 +134,9 @@ fill_head(struct runner *runner, const struct order *order, struct lane *lane, s
 				    .max_attempts = (uint16_t)order->attempts,
 				    .cost_input = order->cost_input,
 				    .body_len = (uint32_t)len };
+	/* What it will probably be is the gates' affair, when it is sent. */
 	ret->cost_output =
-	    gates_expect_output(runner->gates, lane->route->models[0], order->max_tokens);
+	    order->max_tokens < 0 ? UINT32_MAX : (uint32_t)MIN(order->max_tokens, UINT32_MAX);
 }
 
 static void
