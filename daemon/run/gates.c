@@ -226,27 +226,38 @@ gates_left(struct gates *gates, struct pass *pass, double now)
 
 /* The weather at a gate may have changed: say so, once. */
 static void
-note_weather(struct gates *gates, struct model_gate *model, double now)
+note_gate(const struct gate *gate, const struct gate_config *config, const char *name,
+	  const char *model, const char *trouble, double now, enum gate_weather *last)
 {
-	enum gate_weather weather = gate_weather_of(&model->gate, &model->gate_config, now);
+	enum gate_weather weather = gate_weather_of(gate, config, now);
 	char words[GATE_DESCRIPTION_LEN];
-	bool storm = weather == GATE_DARK, was_storm = model->weather == GATE_DARK;
+	bool storm = weather == GATE_DARK, was_storm = *last == GATE_DARK;
 
-	/* The host has learned of the same request. */
-	model->dirty = gates->host_dirty = gates->dirty = true;
-	if (weather == model->weather)
+	if (weather == *last)
 		return;
 	metrics.gate_weather_changes_total++;
-	gate_describe(&model->gate, &model->gate_config, now, words, sizeof(words));
+	gate_describe(gate, config, now, words, sizeof(words));
 	/* A limit and chance come and go with every few answers. */
 	log_with(storm	     ? LOG_LEVEL_WARN
 		 : was_storm ? LOG_LEVEL_INFO
 			     : LOG_LEVEL_DEBUG,
-		 LOG_FIELDS(.model = model->name, .message_id = storm ? LOG_MESSAGE_STORM_BEGINS
-								: was_storm ? LOG_MESSAGE_STORM_ENDS
-									    : NULL),
-		 "gate of %s: %s", model->name, words);
-	model->weather = weather;
+		 LOG_FIELDS(.model = model, .message_id = storm	      ? LOG_MESSAGE_STORM_BEGINS
+							  : was_storm ? LOG_MESSAGE_STORM_ENDS
+								      : NULL),
+		 "gate of %s: %s%s%s", name, words, storm && trouble[0] ? ": " : "",
+		 storm ? trouble : "");
+	*last = weather;
+}
+
+static void
+note_weather(struct gates *gates, struct model_gate *model, double now)
+{
+	/* The host has learned of the same request. */
+	model->dirty = gates->host_dirty = gates->dirty = true;
+	note_gate(&model->gate, &model->gate_config, model->name, model->name, "", now,
+		  &model->weather);
+	note_gate(&gates->host, &gates->host_config, "the API's host", NULL, gates->host_trouble,
+		  now, &gates->host_weather);
 }
 
 void
@@ -272,6 +283,7 @@ gates_stalled(struct gates *gates, struct pass *pass, double now)
 {
 	gate_stalled(&pass->model->gate, &pass->model->gate_config, now, &pass->ticket,
 		     clock_random());
+	snprintf(gates->host_trouble, sizeof(gates->host_trouble), "requests get no answer");
 	gate_stalled(&gates->host, &gates->host_config, now, &pass->host_ticket, clock_random());
 	note_weather(gates, pass->model, now);
 }
@@ -416,11 +428,14 @@ tell_bucket(struct gates *gates, struct pass *pass, const struct answer *answer,
 static void
 tell_host(struct gates *gates, struct pass *pass, const struct answer *answer, double now)
 {
-	if (answer->status == 0)
+	if (answer->status == 0) {
+		snprintf(gates->host_trouble, sizeof(gates->host_trouble), "%s",
+			 answer->message[0] ? answer->message : answer->row->name);
 		gate_refused(&gates->host, &gates->host_config, now, &pass->host_ticket,
 			     clock_random(), false);
-	else
-		gate_accepted(&gates->host, &gates->host_config, now, &pass->host_ticket);
+		return;
+	}
+	gate_accepted(&gates->host, &gates->host_config, now, &pass->host_ticket);
 }
 
 static void

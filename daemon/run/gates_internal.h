@@ -48,6 +48,8 @@ struct gates {
 	struct gate_config host_config;
 	struct pace pace; /* of all models together */
 	char host_reason[128], key_reason[512];
+	char host_trouble[512];		/* why it is dark: what the last broken call said */
+	enum gate_weather host_weather; /* as last said */
 	bool dirty, host_dirty, key_dirty;
 	bool key_missing; /* closed because there is nothing to send with */
 };

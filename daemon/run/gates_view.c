@@ -175,24 +175,24 @@ gates_key_missing(struct gates *gates, const char *why)
 	gates->key_dirty = gates->dirty = true;
 }
 
-/* A reason belongs to a hold by hand or a closed key, and ends with it. */
+/* A reason belongs to a hold by hand, a closed key or a dark host, and ends with it. */
 static const char *
-reason_now(const struct gate_view *view, const char *reason)
+reason_now(const struct gate_view *view, const char *reason, const char *trouble)
 {
 	bool given = view->weather == GATE_HELD &&
 		     (view->why == GATE_WHY_HAND || view->why == GATE_WHY_KEY ||
 		      view->why == GATE_WHY_BILLING);
 
-	return given ? reason : "";
+	return given ? reason : view->weather == GATE_DARK ? trouble : "";
 }
 
 static void
 fill_row(struct gates_row *ret, const struct gate *gate, const struct gate_config *config,
-	 const char *reason, double now)
+	 const char *reason, const char *trouble, double now)
 {
 	ret->gate = gate;
 	gate_look(gate, config, now, &ret->view);
-	ret->reason = reason_now(&ret->view, reason);
+	ret->reason = reason_now(&ret->view, reason, trouble);
 	gate_describe(gate, config, now, ret->words, sizeof(ret->words));
 }
 
@@ -211,13 +211,14 @@ gates_row(struct gates *gates, size_t i, double now, struct gates_row *ret)
 	if (i == 0) {
 		ret->name = KEY_NAME;
 		ret->kind = "key";
-		fill_row(ret, &gates->key, &gates->host_config, gates->key_reason, now);
+		fill_row(ret, &gates->key, &gates->host_config, gates->key_reason, "", now);
 		return true;
 	}
 	if (i == 1) {
 		ret->name = HOST_NAME;
 		ret->kind = "host";
-		fill_row(ret, &gates->host, &gates->host_config, gates->host_reason, now);
+		fill_row(ret, &gates->host, &gates->host_config, gates->host_reason,
+			 gates->host_trouble, now);
 		return true;
 	}
 	for (i -= 2; model && i > 0; i--)
@@ -226,7 +227,7 @@ gates_row(struct gates *gates, size_t i, double now, struct gates_row *ret)
 		return false;
 	ret->name = model->name;
 	ret->kind = "model";
-	fill_row(ret, &model->gate, &model->gate_config, model->reason, now);
+	fill_row(ret, &model->gate, &model->gate_config, model->reason, "", now);
 	if (is_passable(&ret->view))
 		(void)gates_model_words(gates, model, now, ret->words, sizeof(ret->words));
 	return true;
@@ -238,13 +239,14 @@ gates_words(struct gates *gates, const char *name, double now, char *buf, size_t
 	struct model_gate *model = gates_model(gates, name, now);
 	char words[GATE_DESCRIPTION_LEN];
 	const struct {
-		const char *name, *reason;
+		const char *name, *reason, *trouble;
 		const struct gate *gate;
 		const struct gate_config *config;
 	} all[] = {
-		{ "the key", gates->key_reason, &gates->key, &gates->host_config },
-		{ "the API's host", gates->host_reason, &gates->host, &gates->host_config },
-		{ model->name, model->reason, &model->gate, &model->gate_config },
+		{ "the key", gates->key_reason, "", &gates->key, &gates->host_config },
+		{ "the API's host", gates->host_reason, gates->host_trouble, &gates->host,
+		  &gates->host_config },
+		{ model->name, model->reason, "", &model->gate, &model->gate_config },
 	};
 
 	bool kept = gates_model_words(gates, model, now, words, sizeof(words));
@@ -257,7 +259,7 @@ gates_words(struct gates *gates, const char *name, double now, char *buf, size_t
 		gate_look(all[i].gate, all[i].config, now, &view);
 		if (view.weather == GATE_OPEN || (kept && is_passable(&view)))
 			continue;
-		reason = reason_now(&view, all[i].reason);
+		reason = reason_now(&view, all[i].reason, all[i].trouble);
 		gate_describe(all[i].gate, all[i].config, now, words, sizeof(words));
 		snprintf(buf, len, "%s %s%s%s", all[i].name, words, reason[0] ? ": " : "", reason);
 		return buf;

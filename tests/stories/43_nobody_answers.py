@@ -27,13 +27,16 @@ def faults(client):
     return client.request("stats")[0]["metrics"]["attempts_faulted_total"]
 
 
-def until_dark(daemon, client, ids):
+def until_dark(daemon, client, ids, trouble):
     client.until_status(lambda status: any(gate["kind"] == "host" and gate["weather"] == "dark"
                                            for gate in status["gates"]))
     check(not [gate for gate in client.request("gates")[0]["gates"] if gate["kind"] == "model"
                and gate["weather"] == "dark"], "the models are not to blame: %s" % client.request("gates")[0])
     queued = next(job for job in map(lambda id: client.show(id)[0], reversed(ids)) if job["state"] == "queued")
     contains("host dark", queued["waiting"], "why it waits")
+    contains(trouble, queued["waiting"], "what is wrong")
+    contains(trouble, host(client)["reason"], "what is wrong")
+    contains(b"gate of the API's host: dark", daemon.log_text())
     contains("dark", [line for line in daemon.cli("status").stdout.splitlines() if line.startswith("host")][0])
 
 
@@ -56,7 +59,7 @@ with Story() as story:
     daemon = story.daemon("http://127.0.0.1:%d" % port, "daemon.workers=%d" % WORKERS, "queue.attempts=1")
     client = daemon.client()
     ids = submit(client, "r")
-    until_dark(daemon, client, ids)
+    until_dark(daemon, client, ids, "onnect")
     before = faults(client)
     eventually(lambda: faults(client) >= before + 4, "four probes were refused")
     check_uncounted(client, ids, "network/connect")
@@ -85,7 +88,7 @@ with Story() as story:
                           env={"FOREBAY_TIME_SCALE": "20"})
     client = daemon.client()
     ids = submit(client, "h", 60)
-    until_dark(daemon, client, ids)
+    until_dark(daemon, client, ids, "no answer")
     arrived = api.stats()["arrivals"]
     check(arrived <= 30, "%d requests before it was dark" % arrived)
     api.control("calm")
@@ -99,7 +102,7 @@ with Story() as story:
                           env={"FOREBAY_TIME_SCALE": "20"})
     client = daemon.client()
     ids = submit(client, "d")
-    until_dark(daemon, client, ids)
+    until_dark(daemon, client, ids, "resolve")
     check_uncounted(client, ids, "network/dns")
     contains("resolve", client.show(next(iter(ids)))[1][0]["message"])
 
