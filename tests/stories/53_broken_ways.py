@@ -74,7 +74,7 @@ with Story() as story:
             client = daemon.client()
             id = client.submit(body("[echo:patient]", model="m-patient"), attempts=1)
             attempt = first_try(client, id)
-            equal(("network/connect", False), (attempt["error_type"], attempt["counted"]))
+            equal(("network/connect", False, False), (attempt["error_type"], attempt["sent"], attempt["counted"]))
             eventually(lambda: client.show(id)[0]["tries"] > 2, "it is tried again")
             job, *_ = client.show(id)
             check(job["state"] in ("queued", "running") and job["attempts"] == 0, "it should wait: %s" % job)
