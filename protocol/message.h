@@ -51,6 +51,9 @@ struct request {
 	int64_t keep_ms; /* -1: as configured */
 	bool ephemeral;
 	bool follow;
+	/* Never on this wire: what a client of the HTTP side sent besides. */
+	char *headers; /* more lines for the API, each ended by \n; NULL: none */
+	char *query;   /* of its path, "beta=true"; NULL: none */
 	/* wait, cancel, retry, delete */
 	uint64_t *ids; /* owned */
 	size_t id_count;

@@ -97,6 +97,8 @@ request_clear(struct request *request)
 	argument_free_list(request->betas);
 	free(request->label);
 	free(request->key);
+	free(request->headers);
+	free(request->query);
 	free(request->ids);
 	free(request->owner);
 	free(request->target);

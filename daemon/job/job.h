@@ -40,6 +40,7 @@ struct job {
 	uint8_t class;	    /* in which it was chosen: its lane's, or the one above */
 	uint8_t model;	    /* of its route, chosen by the verdict that let it go */
 	uint8_t overloads;  /* refused for want of capacity so often: max_tokens may shrink */
+	bool sealed;	    /* its answer is partly out: no second attempt */
 	bool stripped;	    /* thinking blocks are left out on a fallback */
 	bool ready;	    /* stands in its lane's window */
 	bool moving;	    /* a move is on its way to the disk */

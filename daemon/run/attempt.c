@@ -282,6 +282,9 @@ attempt_free(struct attempt *attempt)
 	free(attempt->model);
 	free(attempt->version);
 	free(attempt->betas);
+	free(attempt->path);
+	free(attempt->header_text);
+	free(attempt->header_lines);
 	free(attempt);
 }
 
@@ -354,6 +357,26 @@ wants_stream(const struct config *config, int transport)
 	return transport == FOREBAY_TRANSPORT_STREAM;
 }
 
+/* What an HTTP client sent besides goes along. */
+static void
+take_headers(struct attempt *attempt, const char *headers)
+{
+	size_t count = 0;
+	char *rest, *line;
+
+	if (!headers)
+		return;
+	for (const char *c = headers; *c; c++)
+		count += *c == '\n';
+	attempt->header_text = rest = must_strdup(headers);
+	attempt->header_lines = must_alloc((count + 2) * sizeof(char *));
+	count = 0;
+	while ((line = strsep(&rest, "\n")))
+		if (line[0])
+			attempt->header_lines[count++] = line;
+	attempt->header_lines[count] = NULL;
+}
+
 void
 attempt_prepare(struct attempt *attempt, const struct store_job *row, uint8_t *body, size_t len)
 {
@@ -362,13 +385,18 @@ attempt_prepare(struct attempt *attempt, const struct store_job *row, uint8_t *b
 	attempt->stream = wants_stream(attempt->runner->config, row->transport);
 	attempt->version = must_strdup(row->version);
 	attempt->betas = row->betas ? must_strdup(row->betas) : NULL;
+	if (asprintf(&attempt->path, "/v1/messages%s%s", row->query ? "?" : "",
+		     row->query ? row->query : "") < 0)
+		fatal("out of memory");
+	take_headers(attempt, row->headers);
 	attempt->unsendable = edit(attempt, row);
 }
 
 void
 attempt_send(struct attempt *attempt)
 {
-	struct call_request request = { .path = "/v1/messages",
+	struct call_request request = { .path = attempt->path,
+					.headers = attempt->header_lines,
 					.body = &attempt->reader,
 					.version = attempt->version,
 					.betas = attempt->betas };

@@ -47,6 +47,9 @@ struct attempt {
 	struct body_edits edits;
 	struct body_reader reader;
 	char *model, *version, *betas; /* owned; betas may be NULL */
+	char *path;		       /* owned */
+	char *header_text;	       /* owned: the lines that these point into */
+	const char **header_lines;     /* owned array, NULL-terminated; NULL: none */
 	char changes[ADAPT_TEXT_LEN];  /* what is sent otherwise than it came, for people */
 	bool stream;		       /* as events, else plain */
 	enum forebay_err unsendable;   /* why it could not be made ready */

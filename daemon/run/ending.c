@@ -262,7 +262,7 @@ decide_failure(struct attempt *attempt, const struct answer *answer)
 	const struct ephemera *ephemera = attempt->job->ephemera;
 	bool key = answer->class == API_BILLING || answer->class == API_AUTH;
 
-	if (ephemera && ephemera->once) {
+	if ((ephemera && ephemera->once) || attempt->job->sealed) {
 		final(attempt, FOREBAY_JOB_FAILED, answer->err);
 		return;
 	}
@@ -317,7 +317,7 @@ decide_abort(struct attempt *attempt)
 	case ATTEMPT_PUT_BACK:
 	case ATTEMPT_GOES_ON:
 		row->outcome = "put-back";
-		if (attempt->job->ephemeral)
+		if (attempt->job->ephemeral || attempt->job->sealed)
 			final(attempt, FOREBAY_JOB_CANCELED, FOREBAY_ERR_DRAINING);
 		else
 			again(attempt, PUT_BACK_REST_MS);

@@ -28,6 +28,8 @@ ephemera_new(struct runner *runner, const struct store_job *row, uint8_t *body, 
 				       .model = copy(row->model),
 				       .chain = copy(row->chain),
 				       .skipped = copy(row->skipped),
+				       .headers = copy(row->headers),
+				       .query = copy(row->query),
 				       .body = body,
 				       .body_len = len };
 	ephemera->row.version = ephemera->version;
@@ -38,6 +40,8 @@ ephemera_new(struct runner *runner, const struct store_job *row, uint8_t *body, 
 	ephemera->row.model = ephemera->model;
 	ephemera->row.chain = ephemera->chain;
 	ephemera->row.skipped = ephemera->skipped;
+	ephemera->row.headers = ephemera->headers;
+	ephemera->row.query = ephemera->query;
 	ephemera->row.ephemeral = true;
 	TAILQ_INSERT_TAIL(&runner->ephemeral, ephemera, link_all);
 	ephemera_wait(runner, ephemera);
@@ -118,5 +122,7 @@ ephemera_free(struct runner *runner, struct ephemera *ephemera)
 	free(ephemera->model);
 	free(ephemera->chain);
 	free(ephemera->skipped);
+	free(ephemera->headers);
+	free(ephemera->query);
 	free(ephemera);
 }

@@ -163,6 +163,8 @@ fill_row(const struct order *order, const struct store_head *head, const struct 
 				.version = order->version,
 				.betas = order->betas,
 				.label = order->label,
+				.headers = order->headers,
+				.query = order->query,
 				/* What dies with its client is never found again. */
 				.key = order->ephemeral ? NULL : order->key,
 				.unit = caller->unit && caller->unit[0] ? caller->unit : NULL };

@@ -186,6 +186,15 @@ runner_knows_ephemeral(const struct runner *runner, uint64_t id, uid_t *ret_uid,
 	return true;
 }
 
+void
+runner_seal(struct runner *runner, uint64_t id)
+{
+	struct job *job = lanes_find(runner->lanes, id);
+
+	if (job)
+		job->sealed = true;
+}
+
 const char *
 runner_attempt(const struct runner *runner, uint64_t id, const char **ret_changes)
 {

@@ -30,6 +30,8 @@ order_clear(struct order *order)
 	free(order->betas);
 	free(order->label);
 	free(order->key);
+	free(order->headers);
+	free(order->query);
 	*order = (struct order){ 0 };
 }
 
@@ -168,9 +170,10 @@ digest_options(struct order *order)
 {
 	char *route = route_of_order(order);
 	char *text = NULL;
-	int len = asprintf(&text, "%s\n%s\n%s\n%s\n%" PRIu64 "\n%d", route,
+	int len = asprintf(&text, "%s\n%s\n%s\n%s\n%" PRIu64 "\n%d\n%s\n%s", route,
 			   order->model_option ? order->model_option : "", order->version,
-			   order->betas ? order->betas : "", order->shrink_to, order->transport);
+			   order->betas ? order->betas : "", order->shrink_to, order->transport,
+			   order->query ? order->query : "", order->headers ? order->headers : "");
 
 	if (len < 0)
 		fatal("out of memory");
@@ -268,6 +271,8 @@ order_from_request(struct order *ret, const struct config *config, const struct 
 	ret->betas = join_betas(request->betas);
 	ret->label = copy(request->label);
 	ret->key = copy(request->key);
+	ret->headers = copy(request->headers);
+	ret->query = copy(request->query);
 	ret->class = request->class;
 	ret->batch = request->batch;
 	ret->transport = request->transport;
@@ -304,6 +309,8 @@ order_from_job(struct order *ret, const struct config *config, const struct stor
 	ret->version = must_strdup(job->version);
 	ret->betas = copy(job->betas);
 	ret->label = copy(job->label);
+	ret->headers = copy(job->headers);
+	ret->query = copy(job->query);
 	ret->class = job->class;
 	ret->batch = job->batch;
 	ret->transport = job->transport;

@@ -17,6 +17,7 @@ struct order {
 	char *chain;	    /* its name, or NULL: none, or a list */
 	char *skipped;	    /* models of the chain that cannot take it, and why; NULL: none */
 	char *version, *betas, *label, *key;
+	char *headers, *query;
 	int class, batch, transport;
 	int64_t priority;
 	uint64_t attempts, shrink_to, retry_of;

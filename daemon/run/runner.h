@@ -95,6 +95,10 @@ typedef void runner_cancel_fn(enum forebay_err err, enum forebay_job_state state
 void runner_cancel(struct runner *runner, const struct caller *caller, uint64_t id,
 		   runner_cancel_fn *done, void *arg);
 
+/* Bytes of its answer went to somebody who cannot take them back: it is never tried again,
+ * and a failure from now on ends it. */
+void runner_seal(struct runner *runner, uint64_t id);
+
 /* --- what there is to see ----------------------------------------------------- */
 
 struct gates *runner_gates(struct runner *runner);

@@ -16,6 +16,7 @@
 struct ephemera {
 	struct store_job row; /* strings owned below */
 	char *version, *betas, *model_option, *label, *unit, *model, *chain, *skipped;
+	char *headers, *query;
 	struct store_attempt *earlier; /* owned, with its strings: refused ones */
 	size_t earlier_count;
 	uint8_t *body; /* owned */

@@ -94,7 +94,9 @@ jobs_full(struct db *db, sqlite3_stmt *q, struct arena *arena, struct job_hot *h
 		.key = db_text(q, AT + 17, arena),
 		.unit = db_text(q, AT + 18, arena),
 		.skipped = db_text(q, AT + 19, arena),
-		.route = db_text(q, AT + 20, arena),
+		.headers = db_text(q, AT + 20, arena),
+		.query = db_text(q, AT + 21, arena),
+		.route = db_text(q, AT + 22, arena),
 		.error = read_error(q, AT + 2),
 		.ephemeral = flags & JOB_EPHEMERAL,
 		.late = flags & JOB_LATE,
@@ -182,7 +184,7 @@ jobs_add(struct db *db, const struct store_job *job, uint64_t body)
 	    DB_BLOB(job->options, STORE_DIGEST_LEN), DB_TEXT(job->model ? job->model : ""),
 	    DB_TEXT(job->chain), DB_TEXT(job->model_option), DB_TEXT(job->version),
 	    DB_TEXT(job->betas), DB_TEXT(job->label), DB_TEXT(job->key), DB_TEXT(job->unit),
-	    DB_INT(due), DB_TEXT(job->skipped));
+	    DB_INT(due), DB_TEXT(job->skipped), DB_TEXT(job->headers), DB_TEXT(job->query));
 
 	if (added <= 0)
 		return false;

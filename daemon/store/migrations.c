@@ -67,9 +67,14 @@ static const char version_1[] =
 /* Version 2: models of the chain that cannot take the request, and why. */
 static const char version_2[] = "ALTER TABLE job ADD COLUMN skipped TEXT;";
 
+/* Version 3: of a request that came by HTTP, the header lines and the query it brought. */
+static const char version_3[] = "ALTER TABLE job ADD COLUMN headers TEXT;"
+				"ALTER TABLE job ADD COLUMN query TEXT;";
+
 const char *const migrations[] = {
 	version_1,
 	version_2,
+	version_3,
 };
 const int migration_count = (int)(sizeof(migrations) / sizeof(migrations[0]));
 

@@ -122,7 +122,8 @@ op_copy_job(struct op *op, const struct store_job *job, struct store_job *ret)
 		offsetof(struct store_job, version), offsetof(struct store_job, model_option),
 		offsetof(struct store_job, betas),   offsetof(struct store_job, label),
 		offsetof(struct store_job, key),     offsetof(struct store_job, unit),
-		offsetof(struct store_job, skipped),
+		offsetof(struct store_job, skipped), offsetof(struct store_job, headers),
+		offsetof(struct store_job, query),
 	};
 
 	*ret = *job;

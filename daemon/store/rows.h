@@ -55,6 +55,7 @@ struct store_job {
 	const char *model_option;		  /* replaces the body's model, or NULL */
 	const char *version, *betas;		  /* anthropic-version, anthropic-beta (or NULL) */
 	const char *label, *key, *unit, *skipped; /* skipped: models of the chain, and why */
+	const char *headers, *query;		  /* more than betas, see protocol/message.h */
 	uint8_t digest[STORE_DIGEST_LEN];	  /* SHA-256 of the body */
 	uint8_t options[STORE_DIGEST_LEN];	  /* SHA-256 of the options that change meaning */
 	enum forebay_err error;			  /* of a final job */

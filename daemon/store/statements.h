@@ -16,7 +16,8 @@
 #define REST_COLUMNS                                                                               \
 	"job.started, job.ended, job.error, job.flags, job.class, job.batch, job.transport, "      \
 	"job.shrink_to, job.retry_of, job.digest, job.options, job.model, job.chain, "             \
-	"job.model_option, job.version, job.betas, job.label, job.key, job.unit, job.skipped"
+	"job.model_option, job.version, job.betas, job.label, job.key, job.unit, job.skipped, " \
+	"job.headers, job.query"
 #define FULL_COLUMNS HOT_COLUMNS ", " REST_COLUMNS ", lane.route"
 #define FULL_FROM    " FROM job LEFT JOIN lane ON lane.id = job.lane "
 #define ATTEMPT_COLUMNS                                                                            \
@@ -50,10 +51,11 @@
 			  "deadline, not_before, keep, attempts, max_attempts, tries, cost_input, " \
 			  "cost_output, body, body_len, refused, started, ended, error, flags, "   \
 			  "class, batch, transport, shrink_to, retry_of, digest, options, model, " \
-			  "chain, model_option, version, betas, label, key, unit, due, skipped) VALUES " \
+			  "chain, model_option, version, betas, label, key, unit, due, skipped, headers, query) " \
+			  "VALUES " \
 			  "(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, " \
 			  "?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, " \
-			  "?31, ?32, ?33, ?34, ?35, ?36, ?37, ?38)")                               \
+			  "?31, ?32, ?33, ?34, ?35, ?36, ?37, ?38, ?39, ?40)")                               \
 	X(JOB_BY_KEY,     "SELECT id, state, lane, digest, options FROM job INDEXED BY job_key "   \
 			  "WHERE uid = ?1 AND key = ?2")                                           \
 	X(JOB_HOT,        "SELECT " HOT_COLUMNS " FROM job WHERE id = ?1")                         \

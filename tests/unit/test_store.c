@@ -38,6 +38,8 @@ a_job_comes_back_as_submitted(void **state)
 	job.key = "k1";
 	job.unit = "a.service";
 	job.skipped = "claude-x (prefill)";
+	job.headers = "x-app: cli\nx-b: c\n";
+	job.query = "beta=true";
 	submit(f, &job, 1000);
 	fixture_reopen(f);
 	ASK(f, &got, FOREBAY_ERR_OK, store_show, 1, ALICE, true);
@@ -64,6 +66,8 @@ a_job_comes_back_as_submitted(void **state)
 	assert_string_equal(read->key, "k1");
 	assert_string_equal(read->unit, "a.service");
 	assert_string_equal(read->skipped, "claude-x (prefill)");
+	assert_string_equal(read->headers, job.headers);
+	assert_string_equal(read->query, "beta=true");
 	assert_memory_equal(read->digest, job.digest, STORE_DIGEST_LEN);
 	assert_memory_equal(read->options, job.options, STORE_DIGEST_LEN);
 	assert_int_equal(got.reply.attempt_count, 0);
