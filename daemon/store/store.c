@@ -98,7 +98,7 @@ count_metrics(const struct thread_news *news)
 	metrics.store_commits_total += news->commits;
 	metrics.store_operations_total += news->operations;
 	metrics.store_errors_total += news->errors;
-	metrics.store_commit_us_total += news->commit_us;
+	histogram_add(&histograms.store_commit_seconds, &news->commit_seconds);
 }
 
 /* Tell whoever asked. A body that came with a change goes back to him, written

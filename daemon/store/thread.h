@@ -9,6 +9,7 @@
 #define DAEMON_STORE_THREAD_H
 
 #include "protocol/base.h"
+#include "daemon/base/metrics.h"
 #include "daemon/store/op.h"
 
 #include <stdbool.h>
@@ -40,7 +41,8 @@ struct thread_news {
 	bool writable_changed, writable;
 	bool broken;
 	char why[DB_WHY_LEN]; /* of unwritable, broken */
-	uint64_t commits, operations, errors, commit_us;
+	uint64_t commits, operations, errors;
+	struct histogram commit_seconds; /* of every transaction, committed or not */
 };
 void thread_collect(struct thread *thread, struct thread_news *ret);
 

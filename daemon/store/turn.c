@@ -51,7 +51,7 @@ count(struct thread *thread, struct op_list *ops, double since, bool committed)
 	thread->news.commits += committed;
 	thread->news.operations += committed ? operations : 0;
 	thread->news.errors += committed ? 0 : operations;
-	thread->news.commit_us += (uint64_t)((clock_mono() - since) * 1e6);
+	histogram_observe(&thread->news.commit_seconds, clock_mono() - since);
 	pthread_mutex_unlock(&thread->lock);
 }
 
