@@ -319,7 +319,7 @@ static struct user {
 	uid_t uid;
 	int64_t until_ms; /* 0: nothing here */
 	char name[64];
-} users[64];
+} users[1024];
 
 const char *
 peer_user_name(uid_t uid, char *buf, size_t len)

@@ -88,4 +88,5 @@ owner_charge(struct owner *owner, uint64_t tokens, int64_t wall_ms)
 {
 	turn_day(owner, wall_ms);
 	owner->tokens_today += tokens;
+	owner->tokens += tokens;
 }

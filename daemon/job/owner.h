@@ -33,6 +33,8 @@ struct owner {
 	uint64_t running;
 	uint64_t tokens_today; /* input + output */
 	int64_t day;	       /* days since 1970 UTC that tokens_today counts */
+	/* Since the daemon started; the last two are jobs that ended so. */
+	uint64_t tokens, succeeded, failed;
 	/* Virtual time of what it has been served, a class: see schedule.h. */
 	double served[FOREBAY_CLASS_COUNT];
 	struct lane **lanes; /* owned array, lanes borrowed */

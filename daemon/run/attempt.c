@@ -48,11 +48,21 @@ attempt_on_timer(evutil_socket_t fd, short what, void *arg)
 }
 
 static void
+observe_waits(const struct attempt *attempt)
+{
+	histogram_observe(&histograms.queue_wait_seconds,
+			  (double)(attempt->started_ms - attempt->job->since_ms) / 1000.0);
+	histogram_observe(&histograms.first_byte_seconds,
+			  clock_mono() - attempt->pass.ticket.sent_at);
+}
+
+static void
 accepted(struct attempt *attempt)
 {
 	if (attempt->pass.ticket.accepted)
 		return;
 	event_del(attempt->timer);
+	observe_waits(attempt);
 	runner_reclaim_slot(attempt->runner, attempt);
 	gates_accepted(attempt->runner->gates, &attempt->pass, clock_mono());
 	runner_kick(attempt->runner);

@@ -9,6 +9,7 @@
 #include "daemon/base/log.h"
 #include "daemon/base/metrics.h"
 #include "daemon/run/runner_internal.h"
+#include "daemon/run/totals.h"
 #include "daemon/store/store.h"
 
 #include <event2/event.h>
@@ -27,10 +28,11 @@
 #define PUT_BACK_REST_MS 1000 /* a job that could not be read just now */
 
 /* What the ledger and the metrics make of a class. */
-static const struct ending_row {
+static struct ending_row {
 	const char *outcome;
 	bool counts; /* against the job's attempts */
 	uint64_t *counter;
+	uint64_t ended; /* so many attempts, since the start */
 } rows[API_CLASS_COUNT] = {
 	[API_SUCCESS] = { "succeeded", true, &metrics.attempts_succeeded_total },
 	[API_OVERLOADED] = { "overloaded", false, &metrics.attempts_overloaded_total },
@@ -41,6 +43,32 @@ static const struct ending_row {
 	[API_MODEL] = { "model", true, &metrics.attempts_refused_total },
 	[API_REQUEST] = { "request", true, &metrics.attempts_refused_total },
 };
+
+/* And of an attempt that we gave up. */
+static struct abort_row {
+	const char *outcome;
+	uint64_t ended;
+} aborts[] = {
+	[ATTEMPT_GOES_ON] = { "put-back", 0 },
+	[ATTEMPT_CANCELED] = { "canceled", 0 },
+	[ATTEMPT_PUT_BACK] = { "put-back", 0 },
+	[ATTEMPT_DAMAGED] = { "damaged", 0 },
+};
+
+const char *
+runner_outcome(unsigned index, uint64_t *ret_count)
+{
+	unsigned first = ATTEMPT_GOES_ON + 1, i = index - API_CLASS_COUNT + first;
+
+	if (index < API_CLASS_COUNT) {
+		*ret_count = rows[index].ended;
+		return rows[index].outcome;
+	}
+	if (i >= ARRAY_LEN(aborts))
+		return NULL;
+	*ret_count = aborts[i].ended;
+	return aborts[i].outcome;
+}
 
 static const char *
 text_or_null(const char *text)
@@ -304,19 +332,18 @@ decide_abort(struct attempt *attempt)
 	if (attempt->assembly)
 		take_facts(attempt, assembly_facts(attempt->assembly));
 	row->sent = attempt->left;
+	row->outcome = aborts[attempt->abort].outcome;
+	aborts[attempt->abort].ended++;
 	switch (attempt->abort) {
 	case ATTEMPT_CANCELED:
-		row->outcome = "canceled";
 		final(attempt, FOREBAY_JOB_CANCELED, FOREBAY_ERR_CANCELED);
 		break;
 	case ATTEMPT_DAMAGED:
-		row->outcome = "damaged";
 		attempt->result.message = "its request cannot be read: it is damaged on disk";
 		final(attempt, FOREBAY_JOB_FAILED, FOREBAY_ERR_INTERNAL);
 		break;
 	case ATTEMPT_PUT_BACK:
 	case ATTEMPT_GOES_ON:
-		row->outcome = "put-back";
 		if (attempt->job->ephemeral || attempt->job->sealed)
 			final(attempt, FOREBAY_JOB_CANCELED, FOREBAY_ERR_DRAINING);
 		else
@@ -353,6 +380,7 @@ decide(struct attempt *attempt, const struct answer *answer)
 	end->attempt.counted = rows[class].counts && attempt->left;
 	end->attempts = (uint16_t)(job->attempts + end->attempt.counted);
 	(*rows[class].counter)++;
+	rows[class].ended++;
 	if (!answer) {
 		take_answer(attempt);
 		end->late = clock_wall_ms() > job->deadline_ms;
@@ -516,6 +544,8 @@ attempt_ended(struct attempt *attempt, const struct answer *answer)
 	bool aborted = attempt->abort != ATTEMPT_GOES_ON;
 
 	event_del(attempt->timer);
+	if (attempt->left)
+		histogram_observe(&histograms.attempt_seconds, now - attempt->pass.ticket.sent_at);
 	decide(attempt, answer);
 	if (!aborted)
 		gates_ended(runner->gates, &attempt->pass, answer,

@@ -111,6 +111,9 @@ struct gates_row {
 };
 /* Row i of all; false after the last. */
 bool gates_row(struct gates *gates, size_t i, double now, struct gates_row *ret);
+/* The row after this one (all zero: the first), its reason and words left out: for who looks
+ * at all of them often. False after the last. */
+bool gates_next(struct gates *gates, double now, struct gates_row *row);
 /* Why a job for model waits, "claude-opus-5-5 dark 3m10s, next try in 3.4 s",
  * or "" when nothing holds it. Returns buf. */
 const char *gates_words(struct gates *gates, const char *model, double now, char *buf, size_t len);

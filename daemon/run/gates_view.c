@@ -233,6 +233,36 @@ gates_row(struct gates *gates, size_t i, double now, struct gates_row *ret)
 	return true;
 }
 
+static bool
+fill_next(struct gates_row *ret, const char *name, const char *kind, const struct gate *gate,
+	  const struct gate_config *config, double now)
+{
+	ret->name = name;
+	ret->kind = kind;
+	ret->reason = ret->words;
+	ret->words[0] = '\0';
+	ret->gate = gate;
+	gate_look(gate, config, now, &ret->view);
+	return true;
+}
+
+bool
+gates_next(struct gates *gates, double now, struct gates_row *row)
+{
+	struct model_gate *model = gates->models;
+
+	if (!row->gate)
+		return fill_next(row, KEY_NAME, "key", &gates->key, &gates->host_config, now);
+	if (row->gate == &gates->key)
+		return fill_next(row, HOST_NAME, "host", &gates->host, &gates->host_config, now);
+	if (row->gate != &gates->host)
+		model = ((const struct model_gate *)((const char *)row->gate -
+						     offsetof(struct model_gate, gate)))
+			    ->hh.next;
+	return model &&
+	       fill_next(row, model->name, "model", &model->gate, &model->gate_config, now);
+}
+
 const char *
 gates_words(struct gates *gates, const char *name, double now, char *buf, size_t len)
 {

@@ -6,6 +6,7 @@
 #include "daemon/base/metrics.h"
 #include "daemon/run/live.h"
 #include "daemon/run/runner_internal.h"
+#include "daemon/run/totals.h"
 #include "daemon/run/watch.h"
 
 #include <stdio.h>
@@ -22,14 +23,23 @@ count(struct runner *runner, enum forebay_job_state state, int by)
 }
 
 static void
-count_end(enum forebay_job_state state)
+count_queued(struct runner *runner, struct lane *lane, int by)
+{
+	lane->queued += (uint64_t)by;
+	runner->queued[lane->class] += (uint64_t)by;
+}
+
+static void
+count_end(struct owner *owner, enum forebay_job_state state)
 {
 	switch (state) {
 	case FOREBAY_JOB_SUCCEEDED:
 		metrics.jobs_succeeded_total++;
+		owner->succeeded++;
 		break;
 	case FOREBAY_JOB_FAILED:
 		metrics.jobs_failed_total++;
+		owner->failed++;
 		break;
 	case FOREBAY_JOB_CANCELED:
 		metrics.jobs_canceled_total++;
@@ -49,7 +59,7 @@ runner_count_new(struct runner *runner, struct lane *lane, enum forebay_job_stat
 	(void)body_len;
 	count(runner, state, 1);
 	if (state == FOREBAY_JOB_QUEUED)
-		lane->queued++;
+		count_queued(runner, lane, 1);
 	metrics.jobs_submitted_total++;
 }
 
@@ -83,9 +93,9 @@ runner_move(struct runner *runner, const struct moved *moved)
 	count(runner, moved->from, -1);
 	count(runner, moved->to, 1);
 	if (moved->from == FOREBAY_JOB_QUEUED)
-		lane->queued--;
+		count_queued(runner, lane, -1);
 	if (moved->to == FOREBAY_JOB_QUEUED)
-		lane->queued++;
+		count_queued(runner, lane, 1);
 	if (job) {
 		job_set_state(job, moved->to);
 		/* One that ended while its start was on its way to the disk: the start
@@ -93,7 +103,7 @@ runner_move(struct runner *runner, const struct moved *moved)
 		job->moving = final && job->attempt && moved->from == FOREBAY_JOB_QUEUED;
 	}
 	if (final) {
-		count_end(moved->to);
+		count_end(lane->owner, moved->to);
 		runner->pending--;
 		lane->owner->pending--;
 		lane->owner->bytes -= moved->body_len;
@@ -154,8 +164,26 @@ void
 runner_count(const struct runner *runner, struct runner_counts *ret)
 {
 	memcpy(ret->jobs, runner->counts, sizeof(ret->jobs));
+	memcpy(ret->queued, runner->queued, sizeof(ret->queued));
 	ret->in_flight = runner->in_flight + runner->lent;
 	ret->workers = (unsigned)runner->config->workers;
+}
+
+bool
+runner_next_owner(const struct runner *runner, struct runner_owner *row)
+{
+	const struct owner *owner = lanes_next_owner(runner->lanes, row->at);
+
+	if (!owner)
+		return false;
+	*row = (struct runner_owner){ .at = owner,
+				      .uid = owner->uid,
+				      .pending = owner->pending,
+				      .running = owner->running,
+				      .succeeded = owner->succeeded,
+				      .failed = owner->failed,
+				      .tokens = owner->tokens };
+	return true;
 }
 
 void

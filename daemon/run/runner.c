@@ -329,6 +329,7 @@ restore_lanes(struct runner *runner)
 		owner->bytes += lane->bytes;
 		(void)lanes_restore(runner->lanes, owner, lane->class, lane->route, lane->id,
 				    lane->queued);
+		runner->queued[lane->class] += lane->queued;
 	}
 	for (int state = 0; state < FOREBAY_JOB_STATE_COUNT; state++)
 		runner->counts[state] = found->counts[state];
@@ -336,6 +337,7 @@ restore_lanes(struct runner *runner)
 	runner->next_due_ms = found->next_due_ms;
 	metrics.jobs_queued = runner->counts[FOREBAY_JOB_QUEUED];
 	metrics.jobs_delayed = runner->counts[FOREBAY_JOB_DELAYED];
+	metrics.attempts_unknown_total = found->recovered;
 }
 
 static void

@@ -13,6 +13,7 @@
 #include "protocol/base.h"
 #include "protocol/errors.h"
 #include "protocol/message.h"
+#include "protocol/options.h"
 #include "protocol/states.h"
 
 #include <sys/types.h>
@@ -107,6 +108,7 @@ struct live *runner_live(struct runner *runner);
 
 struct runner_counts {
 	uint64_t jobs[FOREBAY_JOB_STATE_COUNT];
+	uint64_t queued[FOREBAY_CLASS_COUNT]; /* of the queued ones */
 	unsigned in_flight, workers;
 };
 void runner_count(const struct runner *runner, struct runner_counts *ret);

@@ -60,7 +60,7 @@ struct runner {
 	struct cancel_list cancels;	/* of jobs that are on their way to the disk */
 	uint64_t pending; /* jobs that have not ended, those on their way to the disk too */
 	uint64_t ephemeral_bytes;
-	uint64_t counts[FOREBAY_JOB_STATE_COUNT];
+	uint64_t counts[FOREBAY_JOB_STATE_COUNT], queued[FOREBAY_CLASS_COUNT];
 	uint64_t first_id; /* of this run */
 	uint64_t next_id,
 	    reserved_id;     /* ids below reserved_id are safe to give out without a row */
