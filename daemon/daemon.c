@@ -127,6 +127,7 @@ daemon_reload(char *ret, size_t len, void *arg)
 	struct config *config, *old = daemon->config;
 	struct curl_settings settings;
 	struct secret *replaced;
+	char fingerprint[64] = "";
 	enum forebay_err err;
 
 	service_reloading();
@@ -140,6 +141,9 @@ daemon_reload(char *ret, size_t len, void *arg)
 	config->workers = old->workers; /* the gates' slots: these need a restart */
 	daemon->config = config;
 	log_init((enum log_level)config->log_level);
+	if (daemon->secret)
+		snprintf(fingerprint, sizeof(fingerprint), "%s",
+			 secret_fingerprint(daemon->secret));
 	replaced = load_key(daemon);
 	settings = settings_of(daemon);
 	if (!curl_loop_configure(daemon->loop, &settings)) {
@@ -153,7 +157,11 @@ daemon_reload(char *ret, size_t len, void *arg)
 	}
 	runner_configure(daemon->runner, config);
 	server_configure(daemon->server, config);
-	runner_set_key(daemon->runner, daemon->secret ? NULL : daemon->key_why);
+	runner_set_key(daemon->runner, daemon->secret ? NULL : daemon->key_why,
+		       daemon->secret &&
+			       strcmp(secret_fingerprint(daemon->secret), fingerprint) != 0
+			   ? GATES_KEY_NEW
+			   : GATES_KEY_SAME);
 	config_free(old);
 	log_info("configuration reloaded%s%s", ret[0] ? "; these need a restart: " : "", ret);
 	service_ready();
@@ -477,7 +485,8 @@ build(struct daemon *daemon)
 		return false;
 	daemon->runner = runner_new(daemon->base, daemon->config, daemon->store, daemon->loop,
 				    &runner_events, daemon);
-	runner_set_key(daemon->runner, daemon->secret ? NULL : daemon->key_why);
+	runner_set_key(daemon->runner, daemon->secret ? NULL : daemon->key_why,
+		       GATES_KEY_PERHAPS_NEW);
 	daemon->server = server_new(daemon->base, daemon->config, daemon->store, daemon->runner,
 				    &server_events, daemon);
 	add_events(daemon);

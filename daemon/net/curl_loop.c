@@ -15,6 +15,7 @@
 #include <event2/event.h>
 #include <event2/event_struct.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* A socket that libcurl wants watched. */
 struct sock {
@@ -317,6 +318,16 @@ curl_loop_free(struct curl_loop *loop)
 	free(loop);
 	if (--loops == 0)
 		curl_global_cleanup();
+}
+
+void
+curl_loop_scrub(const struct curl_loop *loop, char *text, size_t len)
+{
+	const struct secret *secret = loop->upstream.secret;
+	const char *header = secret ? secret_header(secret) : NULL;
+	const char *space = header ? strrchr(header, ' ') : NULL;
+
+	answer_scrub(text, len, space ? space + 1 : NULL);
 }
 
 unsigned

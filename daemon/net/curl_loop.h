@@ -46,6 +46,10 @@ MUST_CHECK enum forebay_err curl_loop_configure(struct curl_loop *loop,
 /* All calls must be over or canceled. Not from inside a callback. Accepts NULL. */
 void curl_loop_free(struct curl_loop *loop);
 
+/* Masks what looks like a key in bytes that came from outside, ours whatever it
+ * looks like: before they are kept or told. */
+void curl_loop_scrub(const struct curl_loop *loop, char *text, size_t len);
+
 /* Calls started and not yet done. */
 unsigned curl_loop_running(const struct curl_loop *loop);
 

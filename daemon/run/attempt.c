@@ -8,6 +8,7 @@
 #include "daemon/base/log.h"
 #include "daemon/base/metrics.h"
 #include "daemon/net/call.h"
+#include "daemon/net/curl_loop.h"
 #include "daemon/run/live.h"
 #include "daemon/run/runner_internal.h"
 #include "daemon/run/watch.h"
@@ -127,21 +128,6 @@ attempt_on_event(const char *name, const uint8_t *data, size_t len, void *arg)
 }
 
 static void
-tell_bytes(struct attempt *attempt, const uint8_t *data, size_t len)
-{
-	struct runner *runner = attempt->runner;
-	uint64_t id = attempt->job->id;
-	struct watch_news news = { .kind = WATCH_BYTES, .id = id, .state = FOREBAY_JOB_RUNNING };
-
-	if (attempt->lost)
-		return;
-	attempt->lost = !live_append(runner->live, id, data, len);
-	if (attempt->lost)
-		news.kind = WATCH_LOST;
-	watch_notify(runner->watch, &news);
-}
-
-static void
 keep_plain(struct attempt *attempt, const uint8_t *data, size_t len)
 {
 	struct attempt_bytes *plain = &attempt->plain;
@@ -163,6 +149,36 @@ keep_plain(struct attempt *attempt, const uint8_t *data, size_t len)
 	}
 	memcpy(plain->bytes + plain->len, data, len);
 	plain->len += len;
+}
+
+static void
+tell_bytes(struct attempt *attempt, const uint8_t *data, size_t len)
+{
+	struct runner *runner = attempt->runner;
+	uint64_t id = attempt->job->id;
+	struct watch_news news = { .kind = WATCH_BYTES, .id = id, .state = FOREBAY_JOB_RUNNING };
+
+	if (attempt->lost)
+		return;
+	attempt->lost = !live_append(runner->live, id, data, len);
+	if (attempt->lost)
+		news.kind = WATCH_LOST;
+	watch_notify(runner->watch, &news);
+}
+
+/* A page of a proxy, or pings and no more, are no first byte of an answer: they
+ * are told with it, or never. */
+static void
+tell_or_keep(struct attempt *attempt, const uint8_t *data, size_t len)
+{
+	if (!attempt->pass.ticket.accepted) {
+		keep_plain(attempt, data, len);
+		return;
+	}
+	if (attempt->plain.len > 0)
+		tell_bytes(attempt, attempt->plain.bytes, attempt->plain.len);
+	attempt->plain.len = 0;
+	tell_bytes(attempt, data, len);
 }
 
 /* The stream said no, or cannot be read: nothing more is wanted of it. */
@@ -190,7 +206,7 @@ attempt_on_data(struct call *call, const uint8_t *data, size_t len, void *arg)
 		attempt->broken = true;
 	/* Bytes of a try that failed before its first word are nobody's news. */
 	if (!attempt->failed_event && !attempt->broken)
-		tell_bytes(attempt, data, len);
+		tell_or_keep(attempt, data, len);
 	else
 		end_stream(attempt);
 }
@@ -201,6 +217,10 @@ is_whole(struct attempt *attempt, enum answer_transport how)
 {
 	struct answer *answer = &attempt->answer;
 
+	/* Some gateways say the key back in what they refuse with. */
+	if (attempt->status != 200)
+		curl_loop_scrub(attempt->runner->loop, (char *)attempt->plain.bytes,
+				attempt->plain.len);
 	if (attempt->status == 200 && attempt->stream) {
 		if (sse_end(&attempt->sse, attempt_on_event, attempt))
 			attempt->broken = true;
@@ -237,7 +257,7 @@ attempt_on_done(struct call *call, enum answer_transport how, const char *words,
 		attempt_ended(attempt, NULL);
 		return;
 	}
-	if (attempt->status == 0 && attempt->answer.message[0] == '\0')
+	if (attempt->status <= 200 && attempt->answer.message[0] == '\0')
 		snprintf(attempt->answer.message, sizeof(attempt->answer.message), "%s", words);
 	attempt_ended(attempt, &attempt->answer);
 }

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define MAX_MODELS     512 /* client-chosen names: the idle ones make room */
 #define LIMIT_FALLBACK 5.0 /* s to hold after a 429 that names no time */
@@ -438,23 +439,38 @@ tell_host(struct gates *gates, struct pass *pass, const struct answer *answer, d
 	gate_accepted(&gates->host, &gates->host_config, now, &pass->host_ticket);
 }
 
+/* " until 2026-12-01 00:00 UTC", nothing if nobody said. */
+static void
+put_date(double in, char *ret, size_t size)
+{
+	time_t at = isinf(in) ? 0 : (time_t)(clock_wall_ms() / 1000) + (time_t)in;
+	struct tm tm;
+
+	ret[0] = '\0';
+	if (at > 0 && gmtime_r(&at, &tm))
+		strftime(ret, size, " until %Y-%m-%d %H:%M UTC", &tm);
+}
+
 static void
 close_key(struct gates *gates, const struct answer *answer, double resume_in, double now)
 {
 	bool billing = answer->class == API_BILLING;
+	char until[48];
 
 	if (gate_weather_of(&gates->key, &gates->host_config, now) == GATE_HELD)
 		return;
 	gate_close(&gates->key, now + resume_in, billing ? GATE_WHY_BILLING : GATE_WHY_KEY);
-	snprintf(gates->key_reason, sizeof(gates->key_reason), "%s", answer->message);
+	snprintf(gates->key_reason, sizeof(gates->key_reason), "%s",
+		 answer->message[0] ? answer->message : answer->row->name);
 	gates->key_dirty = gates->dirty = true;
+	put_date(resume_in, until, sizeof(until));
 	log_with(
 	    LOG_LEVEL_ERROR,
 	    LOG_FIELDS(.request_id = answer->request_id[0] ? answer->request_id : NULL,
 		       .message_id = billing ? LOG_MESSAGE_BILLING_PAUSE : LOG_MESSAGE_KEY_REFUSED),
-	    "the key's gate is closed: %s; jobs wait until it opens by its date, "
-	    "`forebay release key` or a new key",
-	    answer->row->name);
+	    "the key's gate is closed%s: %s (%s); jobs wait until then, for `forebay release key` "
+	    "or for a new key",
+	    until, answer->row->name, gates->key_reason);
 }
 
 void

@@ -99,9 +99,12 @@ MUST_CHECK enum forebay_err gates_hold(struct gates *gates, const char *target, 
 /* NOT_ALLOWED: "key", when there is no key to send with. */
 MUST_CHECK enum forebay_err gates_release(struct gates *gates, const char *target);
 
+/* What is known of a key beside the one before: at a start it may be another. */
+enum gates_key { GATES_KEY_SAME, GATES_KEY_PERHAPS_NEW, GATES_KEY_NEW };
 /* There is no usable key: its gate is closed and says why. NULL: there is one
- * (again), which also ends a refusal of the one before; not a billing pause. */
-void gates_key_missing(struct gates *gates, const char *why);
+ * (again). Another one than before ends the refusal of that one, and its billing
+ * pause when it is surely another. */
+void gates_key_missing(struct gates *gates, const char *why, enum gates_key key);
 
 struct gates_row {
 	const char *name, *kind, *reason; /* kind: model, host, key; reason: "" none */

@@ -158,17 +158,21 @@ gates_release(struct gates *gates, const char *target)
 }
 
 void
-gates_key_missing(struct gates *gates, const char *why)
+gates_key_missing(struct gates *gates, const char *why, enum gates_key key)
 {
 	bool by_hand = gates->key.closed_why == GATE_WHY_HAND && isinf(gates->key.closed_until);
+
+	enum gate_why closed = (enum gate_why)gates->key.closed_why;
+	bool opens = (closed == GATE_WHY_KEY && (gates->key_missing || key != GATES_KEY_SAME)) ||
+		     (closed == GATE_WHY_BILLING && key == GATES_KEY_NEW);
 
 	gates->key_missing = why != NULL;
 	if (why && by_hand)
 		return; /* closed anyway, and still so when there is a key again */
 	if (why)
 		gate_close(&gates->key, INFINITY, GATE_WHY_KEY);
-	else if (gates->key.closed_why != GATE_WHY_KEY)
-		return; /* by hand, or a billing pause: no key of ours ends that */
+	else if (!opens)
+		return; /* by hand, or the same key as before */
 	else
 		gate_release(&gates->key);
 	set_reason(gates->key_reason, sizeof(gates->key_reason), why);

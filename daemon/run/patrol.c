@@ -347,9 +347,9 @@ runner_drain(struct runner *runner, int64_t timeout_ms)
 }
 
 void
-runner_set_key(struct runner *runner, const char *why)
+runner_set_key(struct runner *runner, const char *why, enum gates_key key)
 {
-	gates_key_missing(runner->gates, why);
+	gates_key_missing(runner->gates, why, key);
 	runner_kick(runner);
 }
 

@@ -10,6 +10,7 @@
 #define DAEMON_RUN_RUNNER_H
 
 #include "daemon/base/config.h"
+#include "daemon/run/gates.h"
 #include "protocol/base.h"
 #include "protocol/errors.h"
 #include "protocol/message.h"
@@ -61,7 +62,7 @@ bool runner_is_drained(const struct runner *runner);
 
 /* Without a usable key nothing can be sent: why says so to everybody who asks.
  * NULL: there is one (again). */
-void runner_set_key(struct runner *runner, const char *why);
+void runner_set_key(struct runner *runner, const char *why, enum gates_key key);
 
 /* Something outside changed (a gate was released): look again. */
 void runner_kick(struct runner *runner);

@@ -7,7 +7,7 @@ WORDS = "Twelve words or so, said in several pieces, and in the end all of them 
 
 # Nothing of the answer has come when it fails.
 BEFORE = ("529", "429", "500", "502", "reset", "close", "garbage", "error-first", "api-error-first", "new-error-first",
-          "empty", "204", "hang", "1xx", "two-lengths")
+          "empty", "204", "hang", "1xx", "two-lengths", "wrong-type", "foreign", "unstreamed")
 # Half of it has been told.
 AFTER = ("error-mid", "api-error-mid", "rate-mid", "timeout-mid", "new-error-mid", "cut", "cut-reset", "eof", "stall",
          "freeze")

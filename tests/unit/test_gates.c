@@ -309,10 +309,10 @@ a_missing_key_closes_and_a_new_one_opens(void **unused)
 	struct pass pass;
 
 	(void)unused;
-	gates_key_missing(gates, "no key at /etc/key");
+	gates_key_missing(gates, "no key at /etc/key", GATES_KEY_SAME);
 	assert_false(may(gates, MODEL, 1e9));
 	assert_string_equal(row_of(gates, "key", 2.0).reason, "no key at /etc/key");
-	gates_key_missing(gates, NULL);
+	gates_key_missing(gates, NULL, GATES_KEY_SAME);
 	assert_true(may(gates, MODEL, 2.0));
 	assert_string_equal(row_of(gates, "key", 2.0).reason, "");
 
@@ -320,14 +320,25 @@ a_missing_key_closes_and_a_new_one_opens(void **unused)
 	pass = send(gates, MODEL, 3.0);
 	end_with(gates, &pass, 401, "authentication_error", 4.0);
 	assert_false(may(gates, MODEL, 5.0));
-	gates_key_missing(gates, NULL);
+	gates_key_missing(gates, NULL, GATES_KEY_SAME);
+	assert_false(may(gates, MODEL, 5.0));
+	gates_key_missing(gates, NULL, GATES_KEY_PERHAPS_NEW);
 	assert_true(may(gates, MODEL, 5.0));
 
 	/* but not what somebody holds by hand: a start or a reload is no release. */
 	assert_int_equal(gates_hold(gates, "all", INFINITY, "the bill"), FOREBAY_ERR_OK);
-	gates_key_missing(gates, NULL);
+	gates_key_missing(gates, NULL, GATES_KEY_NEW);
 	assert_false(may(gates, MODEL, 1e9));
 	assert_string_equal(row_of(gates, "key", 6.0).reason, "the bill");
+	assert_int_equal(gates_release(gates, "all"), FOREBAY_ERR_OK);
+
+	/* A billing pause is of the account: only a key that is surely another ends it. */
+	pass = send(gates, MODEL, 7.0);
+	end_with(gates, &pass, 402, "billing_error", 8.0);
+	gates_key_missing(gates, NULL, GATES_KEY_PERHAPS_NEW);
+	assert_false(may(gates, MODEL, 9.0));
+	gates_key_missing(gates, NULL, GATES_KEY_NEW);
+	assert_true(may(gates, MODEL, 9.0));
 	gates_free(gates);
 }
 

@@ -336,21 +336,21 @@ a_hold_for_a_while_opens_nothing_that_is_closed(void **unused)
 	assert_false(gates_release(gates, "all"));
 	assert_true(may(gates, MODEL, 3.0));
 
-	gates_key_missing(gates, "no key in /etc/key");
+	gates_key_missing(gates, "no key in /etc/key", GATES_KEY_SAME);
 	assert_false(gates_hold(gates, "key", 10.0, "lunch"));
 	assert_string_equal(row_of(gates, "key", 20.0).reason, "no key in /etc/key");
 	assert_false(may(gates, MODEL, 1e6));
 
 	/* For good: the key's return is no release; and a release finds the key missing. */
 	assert_false(gates_hold(gates, "all", INFINITY, "audit"));
-	gates_key_missing(gates, NULL);
+	gates_key_missing(gates, NULL, GATES_KEY_SAME);
 	assert_string_equal(row_of(gates, "key", 20.0).reason, "audit");
 	assert_false(may(gates, MODEL, 1e6));
-	gates_key_missing(gates, "gone again");
+	gates_key_missing(gates, "gone again", GATES_KEY_SAME);
 	assert_string_equal(row_of(gates, "key", 20.0).reason, "audit");
 	assert_false(gates_release(gates, "all"));
 	assert_int_equal(row_of(gates, "key", 20.0).view.why, GATE_WHY_KEY);
-	gates_key_missing(gates, NULL);
+	gates_key_missing(gates, NULL, GATES_KEY_SAME);
 	assert_true(may(gates, MODEL, 20.0));
 	gates_free(gates);
 }
