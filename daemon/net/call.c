@@ -43,6 +43,7 @@ struct call {
 	bool too_big;
 	bool no_memory;
 	struct answer_headers headers;
+	char content_type[128];
 };
 
 /* --- time ------------------------------------------------------------------ */
@@ -105,6 +106,21 @@ call_on_ready(void *arg, char *peer_ip, char *own_ip, int peer_port, int own_por
 	return CURL_PREREQFUNC_OK;
 }
 
+/* Printable ASCII alone: others pass it on as a header of their own. */
+static void
+call_keep_content_type(struct call *call)
+{
+	char *type = NULL;
+
+	(void)curl_easy_getinfo(call->transfer->easy, CURLINFO_CONTENT_TYPE, &type);
+	if (!type || strlen(type) >= sizeof(call->content_type))
+		return;
+	for (const unsigned char *c = (const unsigned char *)type; *c; c++)
+		if (*c < 0x20 || *c >= 0x7f)
+			return;
+	stpcpy(call->content_type, type);
+}
+
 /* The empty line: a status is complete, unless it was only an interim one. */
 static bool
 call_end_headers(struct call *call)
@@ -116,6 +132,7 @@ call_end_headers(struct call *call)
 		return true;
 	call->status = (int)status;
 	call->bytes_are_progress = status != 200;
+	call_keep_content_type(call);
 	call_enter(call, CALL_ANSWERING);
 	return journal_add(&call->loop->journal, call, JOURNAL_HEADERS);
 }
@@ -305,9 +322,8 @@ call_point_all_at(struct curl_loop *loop, const char *secret_line)
 
 /* --- the owner asks -------------------------------------------------------- */
 
-/* Printable, absolute, no fragment: what it says is what is asked for. */
-static bool
-path_is_safe(const char *path)
+bool
+call_path_is_safe(const char *path)
 {
 	if (path[0] != '/')
 		return false;
@@ -397,7 +413,7 @@ call_start(struct curl_loop *loop, const struct gate_ticket *ticket,
 
 	if (!ticket || !ticket->taken)
 		fatal("a request without a ticket: the gate was not asked");
-	if (!path_is_safe(request->path)) {
+	if (!call_path_is_safe(request->path)) {
 		log_error("a request with an impossible path was not sent");
 		return FOREBAY_ERR_INTERNAL;
 	}
@@ -434,6 +450,12 @@ bool
 call_is_left(const struct call *call)
 {
 	return call->left;
+}
+
+const char *
+call_content_type(const struct call *call)
+{
+	return call->content_type;
 }
 
 void

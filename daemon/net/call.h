@@ -63,9 +63,16 @@ void call_bytes_are_progress(struct call *call);
 /* A connection was there and the request began to go out: from then on the
  * attempt may be billed, and its end says something about the API. */
 bool call_is_left(const struct call *call);
+/* Of the answer, from headers() on and until done() returns; printable, "" if
+ * it did not say. */
+const char *call_content_type(const struct call *call);
 
 /* Close the connection now; no callback comes any more; frees call. Inside
  * done() it does nothing: the call is over. */
 void call_cancel(struct call *call);
+
+/* Printable, absolute, no fragment: what it says is what is asked for. Others
+ * are not sent: call_start() refuses them as INTERNAL. */
+bool call_path_is_safe(const char *path);
 
 #endif

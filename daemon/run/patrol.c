@@ -7,6 +7,7 @@
  */
 #include "daemon/base/clock.h"
 #include "daemon/base/log.h"
+#include "daemon/run/direct.h"
 #include "daemon/run/gates_keep.h"
 #include "daemon/run/runner_internal.h"
 #include "daemon/store/store.h"
@@ -300,7 +301,7 @@ runner_check_drained(struct runner *runner)
 {
 	/* What has ended is told to whoever waits for it before we go. */
 	if (!runner->draining || runner->drained || !TAILQ_EMPTY(&runner->running) ||
-	    !TAILQ_EMPTY(&runner->ending))
+	    !TAILQ_EMPTY(&runner->ending) || !TAILQ_EMPTY(&runner->directs))
 		return;
 	runner->drained = true;
 	event_del(runner->drain_timer);
@@ -319,6 +320,7 @@ runner_on_drain_timeout(evutil_socket_t fd, short what, void *arg)
 		log_warn("%u jobs still run; putting them back into the queue",
 			 runner->in_flight + runner->lent);
 	runner->drain_over = true;
+	direct_drain(runner, true);
 	for (attempt = TAILQ_FIRST(&runner->running); attempt; attempt = next) {
 		next = TAILQ_NEXT(attempt, link);
 		/* One whose start is still on its way to the disk ends when it landed. */
@@ -333,8 +335,10 @@ runner_drain(struct runner *runner, int64_t timeout_ms)
 {
 	struct timeval tv = { timeout_ms / 1000, timeout_ms % 1000 * 1000 };
 	struct ephemera *ephemera, *next;
+	bool idle = TAILQ_EMPTY(&runner->running) && !direct_is_sending(runner);
 
 	runner->draining = true;
+	direct_drain(runner, false);
 	save_gates(runner);
 	for (ephemera = TAILQ_FIRST(&runner->unsent); ephemera; ephemera = next) {
 		next = TAILQ_NEXT(ephemera, link);
@@ -342,8 +346,7 @@ runner_drain(struct runner *runner, int64_t timeout_ms)
 			patrol_spill(runner, ephemera);
 	}
 	/* Also when nothing runs: drained is told from the loop. */
-	event_add(runner->drain_timer,
-		  TAILQ_EMPTY(&runner->running) ? &(struct timeval){ 0, 0 } : &tv);
+	event_add(runner->drain_timer, idle ? &(struct timeval){ 0, 0 } : &tv);
 }
 
 void

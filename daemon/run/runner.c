@@ -7,6 +7,7 @@
 #include "daemon/base/log.h"
 #include "daemon/base/metrics.h"
 #include "daemon/run/choose.h"
+#include "daemon/run/direct.h"
 #include "daemon/run/live.h"
 #include "daemon/run/runner_internal.h"
 #include "daemon/run/watch.h"
@@ -51,6 +52,7 @@ runner_on_pump(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	direct_pump(runner, look.now, &look.when);
 	while (runner->begun && !runner->draining && runner->in_flight < workers) {
 		job = schedule_next(&runner->schedule, runner->lanes, workers - runner->in_flight,
 				    workers, look.wall_ms, choose, &look);
@@ -369,6 +371,7 @@ runner_new(struct event_base *base, const struct config *config, struct store *s
 	TAILQ_INIT(&runner->unsent);
 	TAILQ_INIT(&runner->ephemeral);
 	TAILQ_INIT(&runner->cancels);
+	TAILQ_INIT(&runner->directs);
 	runner->gates = gates_new(config, clock_mono());
 	runner->lanes = lanes_new(config->window, config->max_heads, config->max_routes);
 	runner->watch = watch_new();
@@ -433,6 +436,7 @@ runner_free(struct runner *runner)
 	while ((ephemera = TAILQ_FIRST(&runner->ephemeral)))
 		ephemera_free(runner, ephemera);
 	cancel_free_all(runner);
+	direct_free_all(runner);
 	patrol_end(runner);
 	event_free(runner->pump);
 	event_free(runner->wake);

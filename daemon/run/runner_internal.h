@@ -32,6 +32,8 @@ TAILQ_HEAD(ephemera_list, ephemera);
 
 struct cancel;
 TAILQ_HEAD(cancel_list, cancel);
+struct direct;
+TAILQ_HEAD(direct_list, direct);
 
 struct runner {
 	struct event_base *base; /* borrowed, as all of these */
@@ -58,6 +60,9 @@ struct runner {
 	struct ephemera_list unsent;	/* ephemeral jobs that wait, by spill_ms */
 	struct ephemera_list ephemeral; /* all of them */
 	struct cancel_list cancels;	/* of jobs that are on their way to the disk */
+	struct direct_list directs;	/* requests that are no job, */
+	unsigned direct_count;		/* how many, and the bytes of their bodies */
+	size_t direct_bytes;
 	uint64_t pending; /* jobs that have not ended, those on their way to the disk too */
 	uint64_t ephemeral_bytes;
 	uint64_t counts[FOREBAY_JOB_STATE_COUNT], queued[FOREBAY_CLASS_COUNT];
