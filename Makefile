@@ -100,7 +100,7 @@ $(OUT)/forebayd: $(call objects,daemon) $(room_archives)
 	$(if $(V),,@echo "  LD    $@")
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
-LIB_SOURCES = client/forebay.c $(wildcard client/lib_*.c)
+LIB_SOURCES = client/forebay.c client/stream.c $(wildcard client/lib_*.c)
 CLIENT_LIB  = $(LIB_SOURCES:%.c=$(OUT)/%.o) $(call objects,protocol)
 CLIENT_CMD  = $(filter-out $(CLIENT_LIB) $(OUT)/client/main.o,$(call objects,client))
 # The command is one of the library's users: it links it like anybody else.

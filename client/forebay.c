@@ -5,6 +5,8 @@
  */
 #include "client/lib.h"
 
+#include "client/forebay_loop.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <stdarg.h>
@@ -79,6 +81,7 @@ handle_new(const char *path, const struct forebay_options *given)
 	TAILQ_INIT(&f->open);
 	TAILQ_INIT(&f->failed);
 	f->hello_ms = options.hello_ms > 0 ? options.hello_ms : HELLO_MS;
+	f->background = options.background;
 	f->reconnect_ms = options.reconnect_ms ? options.reconnect_ms : RECONNECT_MS;
 	f->path = path ? strdup(path) : default_path();
 	f->agent = strdup(options.agent);
@@ -93,7 +96,7 @@ handle_new(const char *path, const struct forebay_options *given)
 static bool
 wait_ready(struct forebay *f, int64_t until_ms)
 {
-	struct pollfd poller = { .fd = f->fd, .events = forebay_poll_events(f) };
+	struct pollfd poller = { .fd = f->fd, .events = forebay_events(f) };
 	int64_t now_ms = lib_now_ms();
 	int timeout_ms = link_due_ms(f, now_ms);
 
@@ -135,6 +138,8 @@ forebay_open(const char *path, const struct forebay_options *options, struct for
 	*ret = f;
 	if (!f)
 		return FOREBAY_ERR_NO_MEMORY;
+	if (f->background)
+		return FOREBAY_ERR_OK;
 	err = link_open(f);
 	return err ? err : wait_for_hello(f);
 }
@@ -155,6 +160,10 @@ forebay_close(struct forebay *f)
 {
 	if (!f)
 		return;
+	if (f->dispatching) {
+		f->closing = true;
+		return;
+	}
 	events_release(f);
 	link_close(f);
 	free_list(&f->waiting);
@@ -320,6 +329,8 @@ forebay_cancel_stream(struct forebay *f, uint32_t stream)
 	struct pending *pending = pending_find(f, stream);
 	uint8_t header[FRAME_HEADER_LEN];
 
+	if (f->served && f->served->stream == stream)
+		f->served->deaf = true;
 	if (!pending)
 		return;
 	if (pending->head_sent && !pending->error) {
@@ -328,13 +339,17 @@ forebay_cancel_stream(struct forebay *f, uint32_t stream)
 			f->error = lib_fail(f, FOREBAY_ERR_NO_MEMORY, "out of memory");
 	}
 	pending_remove(f, pending);
-	pending_free(pending);
+	/* Its callbacks are higher up the stack: they come back to it. */
+	if (pending == f->served)
+		f->done = pending;
+	else
+		pending_free(pending);
 }
 
 /* --- being answered ------------------------------------------------------- */
 
 int
-forebay_next(struct forebay *f, int timeout_ms, struct forebay_event *ret)
+lib_next(struct forebay *f, int timeout_ms, struct forebay_event *ret)
 {
 	int64_t now_ms = lib_now_ms();
 	int64_t until_ms = timeout_ms < 0 ? -1 : now_ms + timeout_ms;
@@ -359,6 +374,15 @@ forebay_next(struct forebay *f, int timeout_ms, struct forebay_event *ret)
 	}
 }
 
+int
+forebay_next(struct forebay *f, int timeout_ms, struct forebay_event *ret)
+{
+	*ret = (struct forebay_event){ 0 };
+	if (f->dispatching)
+		return lib_fail(f, FOREBAY_MISUSE, "no waiting in a callback");
+	return lib_next(f, timeout_ms, ret);
+}
+
 int64_t
 forebay_event_int(const struct forebay_event *event, const char *name, int64_t otherwise)
 {
@@ -371,49 +395,45 @@ forebay_event_text(const struct forebay_event *event, const char *name, const ch
 	return event->fields ? message_text(event->fields, name, otherwise) : otherwise;
 }
 
+bool
+forebay_event_bool(const struct forebay_event *event, const char *name)
+{
+	return event->fields && message_bool(event->fields, name, false);
+}
+
 size_t
 forebay_pending(const struct forebay *f)
 {
 	return f->count;
 }
 
-int
-forebay_fd(const struct forebay *f)
-{
-	return f->fd;
-}
-
-short
-forebay_poll_events(const struct forebay *f)
-{
-	return (short)((f->fd >= 0 ? POLLIN : 0) | (f->out.len > 0 ? POLLOUT : 0));
-}
-
-int
-forebay_due_ms(const struct forebay *f)
-{
-	/* What is there already needs no descriptor to become ready. */
-	if (f->tell_lost || f->tell_back || f->tell_no_pong || !TAILQ_EMPTY(&f->failed))
-		return 0;
-	return link_due_ms(f, lib_now_ms());
-}
-
 /* --- errors --------------------------------------------------------------- */
+
+static const struct {
+	int err;
+	const char *name, *text;
+} own_errors[] = {
+	{ FOREBAY_AGAIN, "again", "too much is under way, take events first" },
+	{ FOREBAY_MISUSE, "misuse", "not possible in this state" },
+	{ FOREBAY_CLOSED, "closed", "a callback has closed the handle" },
+};
 
 const char *
 forebay_error_name(int err)
 {
-	if (err == FOREBAY_AGAIN)
-		return "again";
-	return err == FOREBAY_MISUSE ? "misuse" : forebay_err_wire(err);
+	for (size_t i = 0; i < ARRAY_LEN(own_errors); i++)
+		if (own_errors[i].err == err)
+			return own_errors[i].name;
+	return forebay_err_wire(err);
 }
 
 const char *
 forebay_error_text(int err)
 {
-	if (err == FOREBAY_AGAIN)
-		return "too much is under way, take events first";
-	return err == FOREBAY_MISUSE ? "not possible in this state" : forebay_err_text(err);
+	for (size_t i = 0; i < ARRAY_LEN(own_errors); i++)
+		if (own_errors[i].err == err)
+			return own_errors[i].text;
+	return forebay_err_text(err);
 }
 
 bool

@@ -10,14 +10,17 @@
  *	if (err)
  *		fprintf(stderr, "%s: %s\n", forebay_error_name(err), forebay_message(f));
  *	forebay_close(f);
- *
  * Many at once: forebay_submit() and forebay_request() as often as you like, then
- * forebay_next() until forebay_pending() is 0; each event names its stream.
+ * forebay_next() until forebay_pending() is 0; each event names its stream. With
+ * callbacks, in an event loop of your own: forebay_loop.h.
  *
- * Errors: 0 is success, negative are FOREBAY_AGAIN and FOREBAY_MISUSE, positive
- * have a stable name (not number): compare with forebay_error_is(). A handle
- * belongs to one thread at a time, and there is no other state. The library never
- * prints, never touches signals, never exits.
+ * Errors: 0 is success, negative are the three below, positive have a stable name
+ * (not number): compare with forebay_error_is(). The library never prints, never
+ * touches signals, never exits.
+ *
+ * Threads: a handle belongs to one thread at a time, and handing it over is yours to
+ * lock; handles know nothing of each other, and there is no other state. No calls in
+ * signal handlers. After fork() a handle is its parent's; the child may only close it.
  *
  * When the connection breaks, what is unanswered is sent again over a new one:
  * submits (their random idempotency key keeps them from being done twice) and what
@@ -35,11 +38,13 @@ __BEGIN_DECLS
 struct forebay;		    /* one connection and what is unanswered on it */
 #define FOREBAY_AGAIN  (-1) /* too much is under way: take events first */
 #define FOREBAY_MISUSE (-2) /* not possible in this state */
+#define FOREBAY_CLOSED (-3) /* a callback has closed the handle */
 struct forebay_options {
 	size_t size;	   /* sizeof(struct forebay_options) */
 	int hello_ms;	   /* how long the daemon may take to greet; 0: 10 s */
 	int reconnect_ms;  /* how long to try again after a break; 0: 120 s, -1: not */
 	const char *agent; /* who we are, for the daemon's eyes; NULL: libforebay/VERSION */
+	bool background;   /* forebay_open() does not wait; requests do, for reconnect_ms */
 };
 
 /* Connect and greet. path NULL: $FOREBAY_SOCKET, else /run/forebay/forebay.sock
@@ -116,17 +121,12 @@ int forebay_next(struct forebay *f, int timeout_ms, struct forebay_event *ret);
 int64_t forebay_event_int(const struct forebay_event *event, const char *name, int64_t otherwise);
 const char *forebay_event_text(const struct forebay_event *event, const char *name,
 			       const char *otherwise);
+bool forebay_event_bool(const struct forebay_event *event, const char *name);
 
 size_t forebay_pending(const struct forebay *f); /* streams that have not ended */
-/* Hear no more of a stream. Its job goes on (the verb "cancel" ends jobs). */
+/* Hear no more of it. Its job goes on (the verb "cancel" ends jobs). */
 void forebay_cancel_stream(struct forebay *f, uint32_t stream);
 int forebay_ping(struct forebay *f); /* answered by a PONG, or FAILED on stream 0 */
-/* For an event loop of your own: ask these after each call (the descriptor is -1
- * between two connections); when one is due, forebay_next(f, 0, ...) until it
- * says NOTHING. */
-int forebay_fd(const struct forebay *f);
-short forebay_poll_events(const struct forebay *f);
-int forebay_due_ms(const struct forebay *f); /* from now; -1: no timer */
 /* One thing at a time: FOREBAY_MISUSE while other streams are open. timeout_ms
  * -1: none. When it is over, or a signal comes: "timeout"; the job goes on. */
 struct forebay_answer {

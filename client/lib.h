@@ -10,6 +10,7 @@
 #define CLIENT_LIB_H
 
 #include "client/forebay.h"
+#include "client/forebay_loop.h"
 #include "protocol/base.h"
 #include "protocol/frame.h"
 #include "protocol/message.h"
@@ -55,7 +56,9 @@ struct pending {
 	bool no_chunks;	   /* nobody asked for them */
 	bool restart;	   /* tell that the chunks begin again */
 	int64_t created_ms;
-	int error; /* once failed */
+	int error;		   /* once failed */
+	struct listener *listener; /* owned; its callbacks, or NULL */
+	bool deaf;		   /* canceled by one of them: call no more */
 };
 TAILQ_HEAD(pending_list, pending);
 
@@ -66,6 +69,7 @@ struct forebay {
 	char *path;  /* owned */
 	char *agent; /* owned */
 	int hello_ms, reconnect_ms;
+	bool background;
 	/* connection */
 	enum link_state state;
 	int fd; /* -1: none */
@@ -90,8 +94,13 @@ struct forebay {
 	/* what the last event lent out */
 	struct message *fields; /* owned */
 	struct pending *done;	/* owned; its last event is being looked at */
-	int error;		/* sticky: no memory */
-	int link_error;		/* why the connection broke last */
+	/* callbacks */
+	struct forebay_callbacks link; /* those of stream 0 */
+	struct pending *served;	       /* borrowed; whose callbacks are called just now */
+	bool dispatching;
+	bool closing;	/* one of them has closed the handle */
+	int error;	/* sticky: no memory */
+	int link_error; /* why the connection broke last */
 	char message[320];
 };
 
@@ -99,6 +108,8 @@ struct forebay {
 PRINTF_LIKE(3, 4) int lib_fail(struct forebay *f, int err, const char *fmt, ...);
 int64_t lib_now_ms(void);
 int lib_random(void *buf, size_t len);
+/* forebay_next(), also for who calls the callbacks. */
+MUST_CHECK int lib_next(struct forebay *f, int timeout_ms, struct forebay_event *ret);
 
 /* lib_pending.c: the requests. json is taken on success; body is copied. */
 int pending_add(struct forebay *f, char *json, const void *body, size_t len, uint32_t *ret_stream);
@@ -128,7 +139,12 @@ int link_due_ms(const struct forebay *f, int64_t now_ms);
 
 /* lib_events.c: bytes of the daemon become events. True: *ret is one. */
 bool events_take(struct forebay *f, struct forebay_event *ret);
+/* A frame or a failure is here already, behind what is on loan. */
+bool events_ready(const struct forebay *f);
 /* End the loan of the last event. */
 void events_release(struct forebay *f);
+
+/* lib_dispatch.c */
+void listener_free(struct listener *listener);
 
 #endif

@@ -1,55 +1,82 @@
 /*
- * lib_calls.c - one thing at a time: ask, and wait for that answer.
+ * lib_calls.c - one thing at a time: ask, and wait for that answer, whole.
  */
-#include "client/lib.h"
+#include "client/lib_calls.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define CALL_MAX_DATA (256u << 20) /* of an answer that is kept in memory */
 
-struct call {
-	uint32_t stream;
-	char *json; /* owned */
-	struct bytes data;
-	bool done;
-	int err;
-};
-
-static void
-call_take(struct forebay *f, struct call *call, const struct forebay_event *event)
+int
+collect(struct forebay *f, struct collected *collected, const struct forebay_event *event)
 {
 	switch (event->type) {
 	case FOREBAY_EVENT_REPLY:
-		call->json = strndup(event->data, event->len);
-		if (!call->json)
-			call->err = lib_fail(f, FOREBAY_ERR_NO_MEMORY, "out of memory");
+		collected->json = strndup(event->data, event->len);
+		if (!collected->json)
+			return lib_fail(f, FOREBAY_ERR_NO_MEMORY, "out of memory");
 		break;
 	case FOREBAY_EVENT_DATA:
-		if (call->data.len + event->len > CALL_MAX_DATA)
-			call->err =
-			    lib_fail(f, FOREBAY_ERR_TOO_BIG,
-				     "the answer is larger than 256 MiB: read it by events");
-		else if (bytes_add(&call->data, event->data, event->len))
-			call->err = lib_fail(f, FOREBAY_ERR_NO_MEMORY, "out of memory");
+		if (collected->data.len + event->len > CALL_MAX_DATA)
+			return lib_fail(f, FOREBAY_ERR_TOO_BIG,
+					"the answer is larger than 256 MiB: read it by events");
+		if (bytes_add(&collected->data, event->data, event->len))
+			return lib_fail(f, FOREBAY_ERR_NO_MEMORY, "out of memory");
 		break;
 	case FOREBAY_EVENT_FAILED:
-		call->err = event->error;
-		break;
+		return event->error;
 	default:
 		break;
 	}
-	call->done = event->last || call->err;
+	if (!event->last)
+		return FOREBAY_ERR_OK;
+	if (!collected->json)
+		return lib_fail(f, FOREBAY_ERR_BAD_FRAME,
+				"the daemon sent an answer without a reply");
+	if (bytes_add(&collected->data, "", 1))
+		return lib_fail(f, FOREBAY_ERR_NO_MEMORY, "out of memory");
+	collected->data.len--;
+	return FOREBAY_ERR_OK;
 }
 
+void
+collected_clear(struct collected *collected)
+{
+	free(collected->json);
+	free(collected->data.data);
+	*collected = (struct collected){ 0 };
+}
+
+int
+reply_parse(struct forebay *f, const char *json, struct message **ret)
+{
+	char why[MESSAGE_WHY_LEN];
+	int err = message_parse((const uint8_t *)json, strlen(json), FRAME_MAX_PAYLOAD, ret, why);
+
+	return err ? lib_fail(f, err, "%s", why) : FOREBAY_ERR_OK;
+}
+
+int
+reply_job_error(struct forebay *f, const struct message *reply)
+{
+	int err;
+
+	if (!message_has(reply, "error"))
+		return FOREBAY_ERR_OK;
+	err = forebay_err_from_wire(message_text(reply, "error", "ok"));
+	return lib_fail(f, err, "%s", message_text(reply, "message", forebay_err_text(err)));
+}
+
+/* Until stream, which is the only one, has ended. */
 static int
-call_wait(struct forebay *f, struct call *call, int timeout_ms)
+wait_for(struct forebay *f, uint32_t stream, int timeout_ms, struct collected *collected)
 {
 	int64_t until_ms = lib_now_ms() + timeout_ms;
 	struct forebay_event event;
 	int err;
 
-	while (!call->done) {
+	for (;;) {
 		int64_t now_ms = lib_now_ms();
 		int left_ms = timeout_ms < 0 ? -1 : (int)MAX(until_ms - now_ms, 0);
 
@@ -60,34 +87,34 @@ call_wait(struct forebay *f, struct call *call, int timeout_ms)
 			return lib_fail(f, FOREBAY_ERR_TIMEOUT,
 					left_ms == 0 ? "the waiting time is over"
 						     : "a signal ended the waiting");
-		if (event.stream == call->stream)
-			call_take(f, call, &event);
+		if (event.stream != stream)
+			continue;
+		err = collect(f, collected, &event);
+		if (err || event.last)
+			return err;
 	}
-	return call->err;
 }
 
-/* Wait for stream, which is the only one. */
 static int
 call_finish(struct forebay *f, uint32_t stream, int timeout_ms, struct forebay_answer *ret)
 {
-	struct call call = { .stream = stream };
-	int err = call_wait(f, &call, timeout_ms);
+	struct collected collected = { 0 };
+	int err = wait_for(f, stream, timeout_ms, &collected);
 
-	if (!err)
-		err = bytes_add(&call.data, "", 1);
 	if (err) {
 		forebay_cancel_stream(f, stream);
-		free(call.json);
-		free(call.data.data);
+		collected_clear(&collected);
 		return err;
 	}
-	*ret = (struct forebay_answer){ call.json, call.data.data, call.data.len - 1 };
+	*ret = (struct forebay_answer){ collected.json, collected.data.data, collected.data.len };
 	return FOREBAY_ERR_OK;
 }
 
 static int
 only_one(struct forebay *f)
 {
+	if (f->dispatching)
+		return lib_fail(f, FOREBAY_MISUSE, "no waiting in a callback");
 	if (f->count == 0 && f->pings == 0)
 		return FOREBAY_ERR_OK;
 	return lib_fail(f, FOREBAY_MISUSE, "%zu requests are under way: use forebay_next()",
@@ -130,16 +157,6 @@ call_verb(struct forebay *f, const struct request *request, int timeout_ms,
 	return err;
 }
 
-static int
-parse_answer(struct forebay *f, const struct forebay_answer *answer, struct message **ret)
-{
-	char why[MESSAGE_WHY_LEN];
-	int err = message_parse((const uint8_t *)answer->json, strlen(answer->json),
-				FRAME_MAX_PAYLOAD, ret, why);
-
-	return err ? lib_fail(f, err, "%s", why) : FOREBAY_ERR_OK;
-}
-
 int
 forebay_submit_wait(struct forebay *f, const void *body, size_t len,
 		    const struct forebay_submit *options, uint64_t *ret_id)
@@ -154,7 +171,7 @@ forebay_submit_wait(struct forebay *f, const void *body, size_t len,
 	if (!err)
 		err = call_finish(f, stream, -1, &answer);
 	if (!err)
-		err = parse_answer(f, &answer, &reply);
+		err = reply_parse(f, answer.json, &reply);
 	if (!err)
 		*ret_id = (uint64_t)message_int(reply, "id", 0);
 	message_free(reply);
@@ -162,25 +179,11 @@ forebay_submit_wait(struct forebay *f, const void *body, size_t len,
 	return err;
 }
 
-/* What the reply of result says of a job that has ended. */
-static int
-job_error(struct forebay *f, const struct forebay_answer *answer)
-{
-	struct message *reply = NULL;
-	int err = parse_answer(f, answer, &reply);
-
-	if (!err && message_has(reply, "error")) {
-		err = forebay_err_from_wire(message_text(reply, "error", "ok"));
-		lib_fail(f, err, "%s", message_text(reply, "message", forebay_err_text(err)));
-	}
-	message_free(reply);
-	return err;
-}
-
 int
 forebay_result(struct forebay *f, uint64_t id, int timeout_ms, void **ret_body, size_t *ret_len)
 {
 	struct forebay_answer answer;
+	struct message *reply = NULL;
 	struct request request;
 	int err;
 
@@ -196,7 +199,10 @@ forebay_result(struct forebay *f, uint64_t id, int timeout_ms, void **ret_body, 
 	request.id = id;
 	err = call_verb(f, &request, -1, &answer);
 	if (!err)
-		err = job_error(f, &answer);
+		err = reply_parse(f, answer.json, &reply);
+	if (!err)
+		err = reply_job_error(f, reply);
+	message_free(reply);
 	if (!err) {
 		*ret_len = answer.len;
 		*ret_body = TAKE(answer.data);

@@ -23,6 +23,20 @@ events_release(struct forebay *f)
 	f->in_taken = 0;
 }
 
+bool
+events_ready(const struct forebay *f)
+{
+	struct frame frame;
+	const char *why;
+	size_t used;
+
+	if (f->tell_lost || f->tell_back || f->tell_no_pong || !TAILQ_EMPTY(&f->failed))
+		return true;
+	return frame_parse(f->in.data + f->in.start + f->in_taken, f->in.len - f->in_taken,
+			   FRAME_SIDE_DAEMON, FRAME_MAX_PAYLOAD, &frame, &used, &why) ||
+	       used > 0;
+}
+
 /* The stream has ended: the event is the last to lend from it. */
 static void
 finish(struct forebay *f, struct pending *pending, struct forebay_event *ret)
@@ -262,6 +276,17 @@ take_request(struct forebay *f, struct pending *pending, const struct frame *fra
 	}
 }
 
+static const struct message *
+parse_restarted(struct forebay *f)
+{
+	char why[MESSAGE_WHY_LEN];
+
+	if (message_parse((const uint8_t *)restarted, sizeof(restarted) - 1, sizeof(restarted),
+			  &f->fields, why))
+		f->error = lib_fail(f, FOREBAY_ERR_NO_MEMORY, "out of memory");
+	return f->fields;
+}
+
 /* One frame; false when there was no event in it. */
 static bool
 take_frame(struct forebay *f, const struct frame *frame, struct forebay_event *ret)
@@ -282,6 +307,7 @@ take_frame(struct forebay *f, const struct frame *frame, struct forebay_event *r
 		ret->type = FOREBAY_EVENT_NEWS;
 		ret->data = restarted;
 		ret->len = sizeof(restarted) - 1;
+		ret->fields = parse_restarted(f);
 		f->in_taken = 0; /* the frame itself comes next */
 		return true;
 	}

@@ -66,6 +66,7 @@ pending_free(struct pending *pending)
 {
 	if (!pending)
 		return;
+	listener_free(pending->listener);
 	free(pending->json);
 	free(pending->body);
 	free(pending);

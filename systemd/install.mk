@@ -42,6 +42,7 @@ install: $(OUT)/forebayd $(OUT)/forebay $(OUT)/libforebay.a $(OUT)/libforebay.so
 	install $(OUT)/forebayd $(DESTDIR)$(SBINDIR)/forebayd
 	install $(OUT)/forebay $(DESTDIR)$(BINDIR)/forebay
 	install -m 0644 client/forebay.h $(DESTDIR)$(INCLUDEDIR)/forebay.h
+	install -m 0644 client/forebay_loop.h $(DESTDIR)$(INCLUDEDIR)/forebay_loop.h
 	install -m 0644 $(OUT)/libforebay.a $(DESTDIR)$(LIBDIR)/libforebay.a
 	install -m 0644 $(OUT)/libforebay.so $(DESTDIR)$(LIBDIR)/libforebay.so.$(VERSION)
 	ln -sf libforebay.so.$(VERSION) $(DESTDIR)$(LIBDIR)/libforebay.so.$(SOVERSION)
@@ -69,7 +70,8 @@ install: $(OUT)/forebayd $(OUT)/forebay $(OUT)/libforebay.a $(OUT)/libforebay.so
 
 uninstall: ## remove what install put there; configuration and queue stay
 	rm -f $(DESTDIR)$(SBINDIR)/forebayd $(DESTDIR)$(BINDIR)/forebay
-	rm -f $(DESTDIR)$(INCLUDEDIR)/forebay.h $(DESTDIR)$(LIBDIR)/pkgconfig/forebay.pc
+	rm -f $(DESTDIR)$(INCLUDEDIR)/forebay.h $(DESTDIR)$(INCLUDEDIR)/forebay_loop.h
+	rm -f $(DESTDIR)$(LIBDIR)/pkgconfig/forebay.pc
 	rm -f $(DESTDIR)$(LIBDIR)/libforebay.a $(DESTDIR)$(LIBDIR)/libforebay.so
 	rm -f $(DESTDIR)$(LIBDIR)/libforebay.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)/libforebay.so.$(VERSION)
 	rm -f $(DESTDIR)$(UNITDIR)/forebayd.service $(DESTDIR)$(UNITDIR)/forebayd.socket

@@ -102,7 +102,7 @@ fake_request(struct fake *fake)
 			free(bytes);
 			return false;
 		}
-		end = frame.flags & FRAME_FLAG_END;
+		end = frame.type != FRAME_CANCEL && (frame.flags & FRAME_FLAG_END);
 		if (frame.type == FRAME_REQUEST) {
 			fake->stream = frame.stream;
 			snprintf(fake->json, sizeof(fake->json), "%.*s", (int)frame.len,

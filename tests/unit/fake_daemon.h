@@ -36,7 +36,7 @@ void fake_stop(struct fake *fake);
 
 /* Wait for a client and greet it; hangs up on the one before. */
 void fake_accept(struct fake *fake);
-/* The next whole request; false when the client is gone. */
+/* The next whole request, CANCELs passed over; false when the client is gone. */
 bool fake_request(struct fake *fake);
 /* The idempotency key of it. */
 void fake_key(struct fake *fake, char ret[static 64]);

@@ -280,6 +280,7 @@ a_drained_ephemeral_job_begins_again_and_says_so(void **unused)
 	f = submit_followed(&fake, true);
 	event = next(f, FOREBAY_EVENT_NEWS);
 	assert_non_null(memmem(event.data, event.len, "\"restart\":true", 14));
+	assert_true(forebay_event_bool(&event, "restart"));
 	event = next(f, FOREBAY_EVENT_CHUNK);
 	assert_memory_equal(event.data, "abc", 3);
 	event = next(f, FOREBAY_EVENT_REPLY);
