@@ -216,6 +216,27 @@ exchange_dice(const struct exchange *x, uint64_t attempt)
 	return (struct dice){ bytes_hash((const char *)seed, sizeof(seed)) };
 }
 
+/* Whose limits the request meets, up to date: its model's, its end point's, or nobody's. */
+static struct place *
+exchange_place(const struct exchange *x, double now)
+{
+	struct server *server = x->server;
+
+	switch (x->endpoint) {
+	case ENDPOINT_MESSAGES:
+		return &x->entry->model->place;
+	case ENDPOINT_COUNT_TOKENS:
+		weather_settle(server->weather, &server->counting, "count_tokens", now);
+		return &server->counting;
+	case ENDPOINT_MODELS:
+		weather_settle(server->weather, &server->listing, "models", now);
+		return &server->listing;
+	case ENDPOINT_OTHER:
+		break;
+	}
+	return NULL;
+}
+
 static void
 exchange_judge(struct exchange *x)
 {
@@ -227,6 +248,7 @@ exchange_judge(struct exchange *x)
 
 	weather_settle(server->weather, &model->place, model->name, now);
 	x->climate = model->place.climate;
+	x->place = exchange_place(x, now);
 	checked = intake_refuses(server, x->req, &x->request, x->endpoint, &x->own_fault) ||
 		  (x->endpoint == ENDPOINT_MESSAGES && !exchange_apply_markers(x));
 	if (checked)
@@ -235,7 +257,7 @@ exchange_judge(struct exchange *x)
 		weather_decide(server->weather, &model->place, &x->climate, &dice, now,
 			       (double)request_tokens(&x->request), &x->verdict);
 	else
-		weather_decide_free(&x->climate, &dice, &x->verdict);
+		weather_decide_free(&x->climate, x->place, &dice, &x->verdict);
 	exchange_fill_in(x);
 	x->ttfb = dice_span(&job, &x->climate.ttfb);
 	x->gen = dice_span(&job, &x->climate.gen);

@@ -71,12 +71,14 @@ intake_refuses(const struct server *server, struct evhttp_request *req,
 
 	if (server->key && !key_matches(server, headers))
 		return refuse(ret, "401", "invalid x-api-key");
-	if (endpoint > ENDPOINT_COUNT_TOKENS)
+	if (endpoint == ENDPOINT_OTHER)
 		return false;
 	if (!version)
 		return refuse(ret, "400", "anthropic-version: header is required");
 	if (strcmp(version, "2023-06-01") != 0 && strcmp(version, "2026-10-21") != 0)
 		return refuse(ret, "400", "anthropic-version: unknown version");
+	if (endpoint == ENDPOINT_MODELS)
+		return models_refuses(req, ret);
 	if (evbuffer_get_length(evhttp_request_get_input_buffer(req)) > BODY_MAX)
 		return refuse(ret, "413", "Payload Too Large");
 	if (request->wrong)
@@ -176,8 +178,8 @@ put_rates(struct server *server, struct evhttp_request *req, const struct place 
 
 void
 reply_headers_put(struct server *server, struct evhttp_request *req, const struct entry *entry,
-		  const struct climate *climate, const struct verdict *verdict,
-		  const char *content_type)
+		  const struct place *place, const struct climate *climate,
+		  const struct verdict *verdict, const char *content_type)
 {
 	struct evkeyvalq *headers = evhttp_request_get_output_headers(req);
 	bool echo = verdict->fault && verdict->fault->kind == KIND_ECHO_ID;
@@ -187,7 +189,8 @@ reply_headers_put(struct server *server, struct evhttp_request *req, const struc
 	evhttp_add_header(headers, "request-id", echo ? intake_credential(req) : value);
 	evhttp_add_header(headers, "content-type", content_type);
 	evhttp_add_header(headers, "anthropic-organization-id", "org_fake");
-	put_rates(server, req, &entry->model->place);
+	if (place)
+		put_rates(server, req, place);
 	if (verdict->fault && verdict->fault->stage == STAGE_REFUSE) {
 		if (verdict->retry_after >= 0) {
 			snprintf(value, sizeof(value), "%g", verdict->retry_after);

@@ -21,9 +21,10 @@ const char *intake_credential(struct evhttp_request *req);
 /* When access returns, so many real seconds from now; far away if that is 0. */
 void intake_date(double in_s, char *ret, size_t size);
 
-/* request-id, rate limit, retry-after and the like, into the answer's headers. */
+/* request-id, the rate limits of place (NULL: none), retry-after and the like, into the answer's
+ * headers. */
 void reply_headers_put(struct server *server, struct evhttp_request *req, const struct entry *entry,
-		       const struct climate *climate, const struct verdict *verdict,
-		       const char *content_type);
+		       const struct place *place, const struct climate *climate,
+		       const struct verdict *verdict, const char *content_type);
 
 #endif

@@ -19,7 +19,8 @@ play_put_headers(struct exchange *x, int status, const char *content_type)
 {
 	x->entry->status = status;
 	x->entry->t_first = server_now(x->server);
-	reply_headers_put(x->server, x->req, x->entry, &x->climate, &x->verdict, content_type);
+	reply_headers_put(x->server, x->req, x->entry, x->place, &x->climate, &x->verdict,
+			  content_type);
 	server_changed(x->server);
 }
 

@@ -27,6 +27,7 @@ struct exchange {
 	struct evhttp_connection *conn; /* borrowed */
 	struct event timer, closed;	/* initialised only if `armed` */
 	struct entry *entry;		/* borrowed from the ledger */
+	struct place *place;		/* borrowed: whose limits count; NULL: nobody's */
 	struct request request;		/* points into the body until the answer is built */
 	struct climate climate;
 	struct verdict verdict;

@@ -215,6 +215,52 @@ class Answers(unittest.TestCase):
             self.assertEqual(fake.log()[-1]["headers"]["anthropic-version"], "2023-06-01")
             self.assertEqual(fake.post("[fake:nonsense]", headers=good)[0], 400)
 
+    def test_models_are_those_the_daemon_knows(self):
+        known = os.path.join(os.path.dirname(__file__), "../../daemon/claude/models.c")
+        with open(known) as source:
+            ids = re.findall(r'\.id = "([^"]+)"', source.read())
+        with Fake() as fake:
+            self.assertEqual(set(ids), {model["id"] for model in fake.get("/v1/models")["data"]})
+
+    def test_pages_of_models(self):
+        with Fake() as fake:
+            ids = [model["id"] for model in fake.get("/v1/models")["data"]]
+            self.assertEqual(len(ids), len(set(ids)))
+
+            def page(query):
+                page = fake.get("/v1/models?" + query)
+                rows = [model["id"] for model in page["data"]]
+                self.assertEqual((page["first_id"], page["last_id"]), (rows[0], rows[-1]) if rows else (None, None))
+                return rows, page["has_more"]
+            self.assertEqual(page("limit=3"), (ids[:3], True))
+            self.assertEqual(page("limit=3&after_id=" + ids[2]), (ids[3:6], True))
+            self.assertEqual(page("limit=3&before_id=" + ids[7]), (ids[4:7], True))
+            self.assertEqual(page("limit=3&before_id=" + ids[3]), (ids[:3], False))
+            self.assertEqual(page("after_id=" + ids[-1]), ([], False))
+            self.assertEqual(page("lifecycle=deprecated"), (["claude-sonnet-4-5-20250929"], False))
+            self.assertEqual(page("lifecycle=retired"), ([], False))
+            for query in ("limit=0", "limit=1001", "limit=x", "after_id=nobody", "before_id=nobody",
+                          "after_id=%s&before_id=%s" % (ids[1], ids[5])):
+                status, _, answer = fake.ask("GET", "/v1/models?" + query)
+                self.assertEqual((status, json.loads(answer)["error"]["type"]), (400, "invalid_request_error"))
+            self.assertEqual(fake.ask("GET", "/v1/models", headers={})[0], 400)
+
+    def test_free_end_points_have_limits_of_their_own(self):
+        weather = "always dark rpm=1 model=count_tokens rpm=60 burst=2 model=models 529 retry-after=3"
+        with Fake(weather) as fake:
+            count = [fake.ask("POST", "/v1/messages/count_tokens", body(str(i))) for i in range(3)]
+            self.assertEqual([status for status, _, _ in count], [200, 200, 429])
+            self.assertEqual(count[0][1]["anthropic-ratelimit-requests-limit"], "60")
+            self.assertEqual(count[1][1]["anthropic-ratelimit-requests-remaining"], "0")
+            self.assertEqual(count[2][1]["retry-after"], "1")
+            status, headers, _ = fake.ask("GET", "/v1/models")
+            self.assertEqual((status, headers["retry-after"]), (529, "3"))
+            self.assertNotIn("anthropic-ratelimit-requests-limit", headers)
+            fake.control("calm")
+            self.assertEqual(fake.ask("GET", "/v1/models")[0], 200)
+            self.assertNotIn("anthropic-ratelimit-requests-limit",
+                             fake.ask("POST", "/v1/messages/count_tokens", body())[1])
+
     def test_models_and_count(self):
         with Fake("dark") as fake:
             seen, after = [], ""

@@ -49,6 +49,7 @@ server_reset(struct server *server)
 		server->bodies[i] = NULL;
 	}
 	ledger_clear(&server->ledger);
+	server->counting = server->listing = (struct place){ .free = true };
 	server->start = monotonic();
 	server->scale_t = server->scale_w = 0;
 	weather_start(server->weather, 0);

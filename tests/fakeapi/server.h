@@ -21,6 +21,7 @@ struct server {
 	struct evhttp *http;	 /* owned */
 	struct weather *weather; /* owned */
 	struct ledger ledger;
+	struct place counting, listing; /* of count_tokens and models, beside the models' */
 	struct exchange_list live;
 	struct watch_list watches;
 	struct event *watch_event; /* owned */
@@ -65,6 +66,8 @@ void watch_drop_all(struct server *server); /* before evhttp is freed, unanswere
 void watch_on_change(evutil_socket_t fd, short what, void *server);
 
 /* GET /v1/models and GET /v1/models/ID; `id` NULL for the list. */
+/* models_refuses: a query that cannot be answered; ret is a 400 that says why. */
+bool models_refuses(struct evhttp_request *req, struct fault *ret);
 void models_put_list(struct evhttp_request *req, struct evbuffer *out);
 bool models_put_one(const char *id, struct evbuffer *out);
 

@@ -99,6 +99,8 @@ place_apply(struct place *place, const struct weather *weather, const char *mode
 	for (size_t i = 0; i < weather->spec.rule_count; i++) {
 		const struct rule *rule = &weather->spec.rules[i];
 
+		if (place->free && strcmp(rule->pattern, "*") == 0)
+			continue;
 		/* The words were tried when the text was read. */
 		if (rule->phase == phase && fnmatch(rule->pattern, model, 0) == 0 &&
 		    !climate_set_all(&place->climate, rule->words, strlen(rule->words), false, why,
@@ -215,20 +217,38 @@ place_wait(const struct place *place, double input_tokens)
 	return wait;
 }
 
-void
-weather_decide_free(const struct climate *climate, struct dice *dice, struct verdict *ret)
-{
-	ret->fault = draw(climate, STAGE_REFUSE, false, dice);
-	ret->cause = ret->fault ? "chance" : "";
-	ret->retry_after = ret->fault ? climate->retry_after : -1;
-}
-
 static void
 verdict_set(struct verdict *ret, const char *name, const char *cause, double retry_after)
 {
 	ret->fault = fault_find(name, strlen(name));
 	ret->cause = cause;
 	ret->retry_after = retry_after;
+}
+
+void
+weather_decide_free(const struct climate *climate, struct place *own, struct dice *dice,
+		    struct verdict *ret)
+{
+	double wait = own ? place_wait(own, 0) : 0;
+
+	*ret = (struct verdict){ draw(climate, STAGE_REFUSE, false, dice), "chance",
+				 climate->retry_after };
+	if (ret->fault)
+		return;
+	*ret = (struct verdict){ NULL, "", -1 };
+	if (!own)
+		return;
+	*ret = (struct verdict){ draw(&own->climate, STAGE_REFUSE, false, dice), "chance",
+				 own->climate.retry_after };
+	if (ret->fault)
+		return;
+	*ret = (struct verdict){ NULL, "", -1 };
+	if (wait > 0)
+		verdict_set(ret, "429", "rate", ceil(wait));
+	else if (own->climate.share[0] > 0 && dice_uniform(dice) < own->climate.share[0])
+		verdict_set(ret, "529", "chance", own->climate.retry_after);
+	else
+		own->buckets[BUCKET_REQUESTS].level -= 1;
 }
 
 void

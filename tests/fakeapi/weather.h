@@ -25,6 +25,7 @@ struct place {
 	unsigned in_flight;
 	double wander; /* of a noisy capacity, -1 to 1 */
 	double wander_at;
+	bool free; /* of an end point that is no model's: only rules that name it count */
 };
 
 struct verdict {
@@ -59,8 +60,10 @@ void weather_decide(const struct weather *weather, struct place *place,
 		    const struct climate *climate, struct dice *dice, double now,
 		    double input_tokens, struct verdict *ret);
 
-/* A request that is not for a model's answer (models, count_tokens): chance only, no 529. */
-void weather_decide_free(const struct climate *climate, struct dice *dice, struct verdict *ret);
+/* A request that is not for a model's answer (models, count_tokens): what is refused to all, but no
+ * 529; then the 529 and the limits of its end point's own place, settled; NULL: it has none. */
+void weather_decide_free(const struct climate *climate, struct place *own, struct dice *dice,
+			 struct verdict *ret);
 
 /* The number of the phase in force (0 first) and the text as given; borrowed. */
 int weather_phase(const struct weather *weather);
