@@ -6,6 +6,7 @@
 #include "daemon/base/clock.h"
 #include "daemon/base/log.h"
 #include "daemon/net/call.h"
+#include "daemon/net/curl_loop.h"
 #include "daemon/run/direct_internal.h"
 #include "protocol/json.h"
 
@@ -86,7 +87,7 @@ note(struct direct *direct, const struct answer *answer, enum answer_transport h
 	if (how != ANSWER_TRANSPORT_NONE)
 		direct->got.len = 0;
 	if (direct->got.len > 0)
-		answer_scrub((char *)direct->got.bytes, direct->got.len, NULL);
+		curl_loop_scrub(direct->runner->loop, (char *)direct->got.bytes, direct->got.len);
 	direct->retry_after_s = answer->retry_after_s;
 	answer_text(answer, direct->said, sizeof(direct->said));
 }
