@@ -51,6 +51,9 @@ is_good(struct direct *direct, enum answer_transport how, const char *words, str
 	const struct attempt_bytes *got = &direct->got;
 	struct json_result result;
 
+	/* Some gateways say the key back in what they refuse with. */
+	if (direct->status != 200 && got->len > 0)
+		curl_loop_scrub(direct->runner->loop, (char *)got->bytes, got->len);
 	if (direct->status == 200 && how == ANSWER_TRANSPORT_NONE) {
 		if (json_valid(got->bytes ? got->bytes : (const uint8_t *)"", got->len, MAX_DEPTH,
 			       &result))
@@ -86,8 +89,6 @@ note(struct direct *direct, const struct answer *answer, enum answer_transport h
 		direct->status = 0;
 	if (how != ANSWER_TRANSPORT_NONE)
 		direct->got.len = 0;
-	if (direct->got.len > 0)
-		curl_loop_scrub(direct->runner->loop, (char *)direct->got.bytes, direct->got.len);
 	direct->retry_after_s = answer->retry_after_s;
 	answer_text(answer, direct->said, sizeof(direct->said));
 }
@@ -182,6 +183,12 @@ direct_on_left(struct call *call, void *arg)
 }
 
 static void
+scrub_text(const struct direct *direct, char *text)
+{
+	curl_loop_scrub(direct->runner->loop, text, strlen(text));
+}
+
+static void
 direct_on_headers(struct call *call, int status, const struct answer_headers *headers, void *arg)
 {
 	struct direct *direct = arg;
@@ -190,6 +197,8 @@ direct_on_headers(struct call *call, int status, const struct answer_headers *he
 	direct->status = status;
 	direct->answer_headers = *headers;
 	stpcpy(direct->content_type, call_content_type(call));
+	scrub_text(direct, direct->content_type);
+	scrub_text(direct, direct->answer_headers.request_id);
 	call_bytes_are_progress(call);
 	gates_headers(gates, &direct->pass, headers->ratelimit, clock_mono());
 	if (status != 200)

@@ -244,6 +244,28 @@ what_is_wrong_with_the_request_is_handed_on(void **unused)
 }
 
 static void
+our_key_is_not_told_whatever_it_looks_like(void **unused)
+{
+	struct secret *old = world.secret;
+	struct ending ending;
+
+	(void)unused;
+	load_secret("odd-key-1");
+	reconfigure();
+	secret_free(old);
+	desk.then =
+	    "HTTP/1.1 400 \r\ncontent-type: text/odd-key-1\r\nrequest-id: odd-key-1\r\n"
+	    "content-length: 47\r\n\r\n{\"error\":{\"type\":\"x\",\"message\":\"my odd-key-1\"}}";
+	ask(&ending, &list);
+	assert_int_equal(ending.status, 400);
+	assert_string_equal(ending.body,
+			    "{\"error\":{\"type\":\"x\",\"message\":\"my *********\"}}");
+	assert_string_equal(ending.request_id, "*********");
+	assert_string_equal(ending.content_type, "text/*********");
+	assert_non_null(strstr(ending.why, "my *********"));
+}
+
+static void
 a_page_is_no_answer(void **unused)
 {
 	struct ending ending;
@@ -491,6 +513,7 @@ main(void)
 		TEST(an_answer_comes_whole),
 		TEST(a_body_is_posted_again_whole),
 		TEST(what_is_wrong_with_the_request_is_handed_on),
+		TEST(our_key_is_not_told_whatever_it_looks_like),
 		TEST(a_page_is_no_answer),
 		TEST(faults_are_tried_again_so_often),
 		TEST(the_key_is_closed_by_401_and_not_by_403),
