@@ -46,6 +46,9 @@ arguments_clear(struct arguments *arguments)
 	free(arguments->socket);
 	free(arguments->system);
 	free(arguments->output);
+	free(arguments->http_socket);
+	free(arguments->tcp);
+	free(arguments->token_file);
 	free_list(arguments->files);
 }
 
@@ -146,6 +149,15 @@ set_when(const char *text, int *ret)
 }
 
 static bool
+set_shell(const char *text, int *ret)
+{
+	static const char *const words[] = { "sh", "fish", "csh" };
+	static const struct forebay_words list = { words, ARRAY_LEN(words) };
+
+	return set_word(&list, text, ret);
+}
+
+static bool
 set_chain(struct request *request, const char *text)
 {
 	return strchr(text, ',') ? add_texts(&request->chain_models, text)
@@ -189,6 +201,8 @@ expected(enum option_kind kind)
 		return "queued, delayed, running, batched, succeeded, failed, canceled or expired";
 	case OPTION_WHEN:
 		return "auto, always or never";
+	case OPTION_SHELL:
+		return "sh (also for bash and zsh), fish or csh";
 	default:
 		return "a text";
 	}
@@ -235,6 +249,8 @@ set_option(struct arguments *arguments, const struct command_option *option, con
 		return set_state(text, member);
 	case OPTION_WHEN:
 		return set_when(text, member);
+	case OPTION_SHELL:
+		return set_shell(text, member);
 	}
 	return false;
 }
@@ -313,6 +329,8 @@ take_word(struct cursor *cursor, char *word)
 
 	if (cursor->command) {
 		arguments->words[arguments->word_count++] = word;
+		/* What follows is that program's. */
+		cursor->ended |= cursor->command->runs;
 		return true;
 	}
 	cursor->command = commands_find(word);
@@ -355,9 +373,12 @@ arguments_parse(struct arguments *arguments, int argc, char **argv, const struct
 	arguments->words = calloc((size_t)argc + 1, sizeof(char *));
 	if (!arguments->words)
 		return complain(&cursor, "out of memory");
-	for (cursor.i = 1; cursor.i < argc; cursor.i++)
-		if (!take(&cursor, argv[cursor.i]))
+	for (cursor.i = 1; cursor.i < argc; cursor.i++) {
+		bool taken = take(&cursor, argv[cursor.i]);
+
+		*ret = cursor.command;
+		if (!taken)
 			return false;
-	*ret = cursor.command;
+	}
 	return check_words(&cursor);
 }

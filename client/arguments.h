@@ -29,6 +29,8 @@ struct arguments {
 	uint64_t rows;
 	int64_t timeout_ms;  /* -1: none */
 	int64_t interval_ms; /* -1: not given */
+	char *http_socket, *tcp, *token_file;
+	int shell; /* enum shell */
 	bool detach, no_stream, raw, text, jsonl, wait, result, watch, yes, events;
 };
 
@@ -48,7 +50,8 @@ enum option_kind {
 	OPTION_BATCH,
 	OPTION_TRANSPORT,
 	OPTION_STATE,
-	OPTION_WHEN, /* auto always never */
+	OPTION_WHEN,  /* auto always never */
+	OPTION_SHELL, /* sh fish csh */
 };
 
 struct command_option {
@@ -68,7 +71,7 @@ void arguments_clear(struct arguments *arguments);
 /*
  * Read argv: global options, the command's name, its options and words in any
  * order. The command, or NULL when there is none (only global options). False:
- * something is wrong, and has been said.
+ * something is wrong, and has been said; the command is there if its name came.
  */
 MUST_CHECK bool arguments_parse(struct arguments *arguments, int argc, char **argv,
 				const struct command **ret);

@@ -127,6 +127,23 @@ static const struct command_option hold_options[] = {
 	OPTION('r', "reason", TEXT,     request.reason, "TEXT", "shown to those who wait"),
 	END
 };
+#define FACADE_OPTIONS                                                                             \
+	OPTION(0, "http-socket", TEXT, http_socket, "PATH", "the daemon's ($FOREBAY_HTTP_SOCKET)"), \
+	OPTION(0, "tcp", TEXT, tcp, "PORT", "by [http] tcp instead, for what knows no sockets"),   \
+	OPTION(0, "token-file", TEXT, token_file, "FILE", "with --tcp: the daemon's token")
+
+static const struct command_option env_options[] = {
+	OPTION(0, "shell", SHELL, shell, "SHELL", "sh (the default), fish or csh"),
+	FACADE_OPTIONS,
+	END
+};
+static const struct command_option exec_options[] = {
+	OPTION(0, "class", CLASS, job_class, "CLASS", "interactive, normal or patient"),
+	OPTION('l', "label", TEXT, request.label, "LABEL", "to find its jobs again"),
+	OPTION(0, "chain", CHAIN, request.chain, "CHAIN", "fall back: a name, or A,B,C"),
+	FACADE_OPTIONS,
+	END
+};
 static const struct command_option ping_options[] = {
 	TIMEOUT,
 	END
@@ -136,51 +153,67 @@ static const struct command_option ping_options[] = {
  *	  help */
 static const struct command commands[] = {
 	{ "ask",     "run",    "[PROMPT...]",   0, -1,  ask_options,     cmd_ask,
-	  "ask a model and print its answer as it comes; stdin is appended" },
+	  .help = "ask a model and print its answer as it comes; stdin is appended" },
 	{ "submit",  NULL,     "[FILE|-]",      0,  1,  submit_options,  cmd_submit,
-	  "queue a Messages request, byte for byte; prints the id" },
+	  .help = "queue a Messages request, byte for byte; prints the id" },
 	{ "wait",    NULL,     "ID...",         1, -1,  wait_options,    cmd_wait,
-	  "wait until jobs have ended" },
+	  .help = "wait until jobs have ended" },
 	{ "result",  NULL,     "ID",            1,  1,  result_options,  cmd_result,
-	  "print the answer of a job" },
+	  .help = "print the answer of a job" },
 	{ "follow",  NULL,     "ID",            1,  1,  follow_options,  cmd_follow,
-	  "watch a job and print its answer as it comes" },
+	  .help = "watch a job and print its answer as it comes" },
 	{ "show",    NULL,     "ID",            1,  1,  show_options,    cmd_show,
-	  "everything about a job, with its attempts" },
+	  .help = "everything about a job, with its attempts" },
 	{ "list",    "ls",     "",              0,  0,  list_options,    cmd_list,
-	  "list jobs, newest first" },
+	  .help = "list jobs, newest first" },
 	{ "cancel",  NULL,     "[ID...]",       0, -1,  jobs_options,    cmd_cancel,
-	  "end jobs" },
+	  .help = "end jobs" },
 	{ "retry",   NULL,     "[ID...]",       0, -1,  jobs_options,    cmd_retry,
-	  "submit ended jobs again; prints the new ids" },
+	  .help = "submit ended jobs again; prints the new ids" },
 	{ "rm",      "delete", "[ID...]",       0, -1,  jobs_options,    cmd_rm,
-	  "forget ended jobs" },
+	  .help = "forget ended jobs" },
 	{ "status",  NULL,     "",              0,  0,  status_options,  cmd_status,
-	  "the daemon: queue, gates, key, disk" },
+	  .help = "the daemon: queue, gates, key, disk" },
 	{ "gates",   NULL,     "",              0,  0,  NULL,            cmd_gates,
-	  "what keeps requests from going now" },
+	  .help = "what keeps requests from going now" },
 	{ "models",  NULL,     "",              0,  0,  NULL,            cmd_models,
-	  "models, their limits and gates" },
+	  .help = "models, their limits and gates" },
 	{ "stats",   NULL,     "",              0,  0,  NULL,            cmd_stats,
-	  "counters since the daemon's start" },
+	  .help = "counters since the daemon's start" },
 	{ "verify",  NULL,     "[MODEL]",       0,  1,  NULL,            cmd_verify,
-	  "one real call of 10 tokens" },
+	  .help = "one real call of 10 tokens" },
 	{ "explain", NULL,     "[TEXT|CODE|ID|-]", 0, -1,  NULL,            cmd_explain,
-	  "what an API error means and what to do; works without a daemon" },
+	  .help = "what an API error means and what to do; works without a daemon" },
+	{ "env",     NULL,     "",              0,  0,  env_options,     cmd_env,
+	  .help = "print what makes unchanged programs go through the daemon",
+	  .more =
+	  "    eval \"$(forebay env)\"                sh, bash, zsh\n"
+	  "    forebay env --shell fish | source\n"
+	  "    eval \"`forebay env --shell csh`\"\n\n"
+	  "Programs that know only addresses: forebay env --tcp 8080 --token-file FILE, as in\n"
+	  "tcp and token_file of [http]. With --json one object; null is what is removed." },
+	{ "exec",    NULL,     "CMD...",        1, -1,  exec_options,    cmd_exec,
+	  .help = "run a program whose requests go through the daemon",
+	  .more =
+	  "    forebay exec -- claude -p \"hi\"\n"
+	  "    forebay exec --class patient -l nightly -- ./batch.sh\n\n"
+	  "It gets ANTHROPIC_UNIX_SOCKET, ANTHROPIC_BASE_URL and a token that is no key, and no\n"
+	  "API key; it takes the place of forebay, so its status and its signals are its own.\n"
+	  "125: forebay failed; 126: CMD cannot be run; 127: there is no CMD.", .runs = true },
 	{ "hold",    NULL,     "[TARGET]",      0,  1,  hold_options,    cmd_hold,
-	  "close a gate by hand: a model, key, host, batches or all (admin)" },
+	  .help = "close a gate by hand: a model, key, host, batches or all (admin)" },
 	{ "release", NULL,     "[TARGET]",      0,  1,  NULL,            cmd_release,
-	  "open a gate again (admin)" },
+	  .help = "open a gate again (admin)" },
 	{ "drain",   NULL,     "",              0,  0,  NULL,            cmd_drain,
-	  "start no more jobs; running ones finish (admin)" },
+	  .help = "start no more jobs; running ones finish (admin)" },
 	{ "reload",  NULL,     "",              0,  0,  NULL,            cmd_reload,
-	  "read the configuration again (admin)" },
+	  .help = "read the configuration again (admin)" },
 	{ "ping",    NULL,     "",              0,  0,  ping_options,    cmd_ping,
-	  "is the daemon there, and how far" },
+	  .help = "is the daemon there, and how far" },
 	{ "whoami",  NULL,     "",              0,  0,  NULL,            cmd_whoami,
-	  "who you are to the daemon" },
+	  .help = "who you are to the daemon" },
 	{ "help",    NULL,     "[COMMAND]",     0,  1,  NULL,            cmd_help,
-	  "this list, or a command's options" },
+	  .help = "this list, or a command's options" },
 };
 /* clang-format on */
 
@@ -228,6 +261,8 @@ commands_usage(FILE *file, const struct command *command)
 		fputs("\n", file);
 		put_options(file, command->options);
 	}
+	if (command->more)
+		fprintf(file, "\n%s\n", command->more);
 }
 
 void

@@ -19,7 +19,12 @@ struct command {
 	const struct command_option *options; /* or NULL */
 	command_fn *run;
 	const char *help;
+	const char *more; /* what the usage says besides; or NULL */
+	bool runs;	  /* another program: all behind the first word is that one's */
 };
+
+/* What a command that runs another returns when it fails itself. */
+#define COMMAND_OWN_FAILURE 125
 
 extern const struct command_option global_options[];
 
@@ -34,7 +39,8 @@ void commands_overview(FILE *file);
 
 command_fn cmd_ask, cmd_submit, cmd_wait, cmd_result, cmd_show, cmd_status, cmd_gates, cmd_list,
     cmd_cancel, cmd_retry, cmd_rm, cmd_follow, cmd_hold, cmd_release, cmd_drain, cmd_models,
-    cmd_stats, cmd_ping, cmd_explain, cmd_verify, cmd_whoami, cmd_reload, cmd_help;
+    cmd_stats, cmd_ping, cmd_explain, cmd_verify, cmd_whoami, cmd_reload, cmd_env, cmd_exec,
+    cmd_help;
 
 /* --- shared by several commands ------------------------------------------------ */
 

@@ -40,7 +40,7 @@ main(int argc, char **argv)
 	setlocale(LC_CTYPE, "");
 	arguments_init(&arguments);
 	if (!arguments_parse(&arguments, argc, argv, &command)) {
-		code = 2;
+		code = command && command->runs ? COMMAND_OWN_FAILURE : 2;
 	} else if (arguments.version) {
 		code = printf("forebay " FOREBAY_VERSION "\n") < 0;
 	} else if (command && arguments.help) {

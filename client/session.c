@@ -14,6 +14,7 @@
 #define ROW_MAX (1u << 20)
 
 static volatile sig_atomic_t interrupts;
+static struct sigaction old_interrupt, old_pipe; /* as whoever started us wants them */
 
 static void
 note_interrupt(int number)
@@ -30,9 +31,19 @@ session_catch_interrupts(void)
 	/* Without SA_RESTART: poll() has to come back. */
 	struct sigaction action = { .sa_handler = note_interrupt };
 
+	struct sigaction ignore = { .sa_handler = SIG_IGN };
+
 	sigemptyset(&action.sa_mask);
-	sigaction(SIGINT, &action, NULL);
-	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&ignore.sa_mask);
+	sigaction(SIGINT, &action, &old_interrupt);
+	sigaction(SIGPIPE, &ignore, &old_pipe);
+}
+
+void
+session_leave_interrupts(void)
+{
+	sigaction(SIGINT, &old_interrupt, NULL);
+	sigaction(SIGPIPE, &old_pipe, NULL);
 }
 
 void

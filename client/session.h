@@ -29,6 +29,8 @@ struct session {
 
 /* Have SIGINT end the waiting instead of the process. */
 void session_catch_interrupts(void);
+/* As it was before, for a program that takes our place. */
+void session_leave_interrupts(void);
 void session_clear(struct session *session);
 
 /* Connect, unless it is connected. */

@@ -104,6 +104,8 @@ mistakes_are_refused(void **unused)
 		{ "forebay", "submit", "--class", "first" },
 		{ "forebay", "result", "1", "2" },
 		{ "forebay", "--color", "red" },
+		{ "forebay", "exec", "--" },
+		{ "forebay", "env", "--shell", "cmd" },
 	};
 	int saved = dup(STDERR_FILENO), null = open("/dev/null", O_WRONLY), accepted = 0;
 	const struct command *command;
@@ -127,6 +129,29 @@ mistakes_are_refused(void **unused)
 	close(saved);
 	close(null);
 	assert_int_equal(accepted, 0);
+}
+
+/* What belongs to the other program is not looked at. */
+static void
+a_command_to_run_ends_the_options(void **unused)
+{
+	const struct command *command;
+	struct arguments a;
+
+	(void)unused;
+	assert_true(PARSE(&a, &command, "exec", "-q", "-l", "nightly", "claude", "-p", "--json",
+			  "--", "-q"));
+	assert_true(a.quiet && !a.json);
+	assert_string_equal(a.request.label, "nightly");
+	assert_int_equal(a.word_count, 5);
+	assert_string_equal(a.words[1], "-p");
+	assert_string_equal(a.words[3], "--");
+	assert_null(a.words[5]);
+	arguments_clear(&a);
+	assert_true(PARSE(&a, &command, "exec", "--", "-x", "-h"));
+	assert_false(a.help);
+	assert_string_equal(a.words[0], "-x");
+	arguments_clear(&a);
 }
 
 static void
@@ -172,6 +197,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(options_stand_anywhere),
 		cmocka_unit_test(values_have_kinds),
+		cmocka_unit_test(a_command_to_run_ends_the_options),
 		cmocka_unit_test(the_table_is_sound),
 		cmocka_unit_test(mistakes_are_refused),
 	};
