@@ -16,7 +16,7 @@
 #define SLOWEST	 0.1  /* down to this share */
 #define SMALL_S	 1.0  /* is too little to steer by */
 
-#define SHARE	      0.95 /* of a limit that is used, */
+#define SHARE	      0.98 /* of a limit that is used, */
 #define SHARE_LIMITED 0.8  /* times this after a 429, */
 #define SHARE_RAMP    0.5  /* or this, when it rose too fast, */
 #define SHARE_MIN     0.25

@@ -3,7 +3,8 @@
  * job, and that on disk before anybody hears of it.
  *
  * Waiting at a gate, a 529, a 429, a closed key and a connection that never
- * came about do not count against a job; faults do, up to its attempts.
+ * came about do not count against a job, and neither does a fault in the dark,
+ * where everybody meets it; other faults do, up to its attempts.
  */
 #include "daemon/base/clock.h"
 #include "daemon/base/log.h"
@@ -352,6 +353,15 @@ decide_abort(struct attempt *attempt)
 	}
 }
 
+/* Without a connection nothing was tried; and a fault that everybody meets is
+ * the weather's, or an outage of an hour would end the jobs that probed it. */
+static bool
+is_its_own(const struct attempt *attempt, enum api_class class)
+{
+	return attempt->left &&
+	       !(class == API_FAULT && gates_is_dark(attempt->runner->gates, attempt->model));
+}
+
 static void
 decide(struct attempt *attempt, const struct answer *answer)
 {
@@ -376,8 +386,7 @@ decide(struct attempt *attempt, const struct answer *answer)
 		return;
 	}
 	end->attempt.outcome = rows[class].outcome;
-	/* Without a connection nothing was tried: that does not count either. */
-	end->attempt.counted = rows[class].counts && attempt->left;
+	end->attempt.counted = rows[class].counts && is_its_own(attempt, class);
 	end->attempts = (uint16_t)(job->attempts + end->attempt.counted);
 	(*rows[class].counter)++;
 	rows[class].ended++;

@@ -98,6 +98,15 @@ gates_expected_wait(struct gates *gates, const char *name, double cost_input, do
 }
 
 bool
+gates_is_dark(struct gates *gates, const char *name)
+{
+	const struct model_gate *model = gates_find(gates, name);
+
+	return gate_is_dark(&gates->host, &gates->host_config) ||
+	       (model && gate_is_dark(&model->gate, &model->gate_config));
+}
+
+bool
 gates_is_unusable(struct gates *gates, const char *name, double now)
 {
 	const struct model_gate *model = gates_find(gates, name);

@@ -89,7 +89,7 @@ requests_go_one_by_one_at_sixty_a_minute(void **unused)
 	sent(&rl, now, 0, 0);
 	for (int i = 1; i <= 20; i++) {
 		now = passes_at(&rl, now, 0, 0);
-		assert_true(fabs(now - (10.0 + i / 0.95)) < 1e-4);
+		assert_true(fabs(now - (10.0 + i / 0.98)) < 1e-4);
 		sent(&rl, now, 0, 0);
 	}
 }
@@ -108,7 +108,7 @@ a_burst_is_half_a_second(void **unused)
 		sent(&rl, 60.0, 0, 0);
 		count++;
 	}
-	assert_int_equal(count, 47);
+	assert_int_equal(count, 49);
 }
 
 static void
@@ -122,13 +122,13 @@ what_others_used_is_believed(void **unused)
 	assert_true(passes_at(&rl, 10.0, 400, 0) == 10.0);
 	told(&rl, BUCKET_INPUT, 60000, 0, 10.0);
 	/* Nothing is left: at the slowest pace, a tenth. */
-	assert_true(fabs(passes_at(&rl, 10.0, 40, 0) - (10.0 + 40 / 95.0)) < 1e-3);
+	assert_true(fabs(passes_at(&rl, 10.0, 40, 0) - (10.0 + 40 / 98.0)) < 1e-3);
 	/* There is enough again, but not for all that was to come. */
 	told(&rl, BUCKET_INPUT, 60000, 3000, 11.0);
 	sent(&rl, 11.0, 400, 0);
 	assert_true(rl.kinds[BUCKET_INPUT].bucket.rate < 700);
 	told(&rl, BUCKET_INPUT, 60000, 40000, 12.0);
-	assert_true(fabs(rl.kinds[BUCKET_INPUT].bucket.rate - 950) < 1e-9);
+	assert_true(fabs(rl.kinds[BUCKET_INPUT].bucket.rate - 980) < 1e-9);
 }
 
 /* Ten left as it let the first in; five more are on their way, or not. */
@@ -195,12 +195,12 @@ more_than_the_burst_still_goes(void **unused)
 
 	(void)unused;
 	ratelimit_init(&rl);
-	told(&rl, BUCKET_INPUT, 6000, -1, 0.0); /* 95 a second */
+	told(&rl, BUCKET_INPUT, 6000, -1, 0.0); /* 98 a second */
 	assert_true(passes_at(&rl, 5.0, 100000, 0) == 5.0);
-	sent(&rl, 5.0, 950, 0);
+	sent(&rl, 5.0, 980, 0);
 	/* Its debt is paid before the next: 902.5 missing, and a full bucket. */
-	assert_true(fabs(passes_at(&rl, 5.0, 950, 0) - 15.0) < 1e-4);
-	assert_true(fabs(passes_at(&rl, 5.0, 1, 0) - (14.5 + 1 / 95.0)) < 1e-4);
+	assert_true(fabs(passes_at(&rl, 5.0, 980, 0) - 15.0) < 1e-4);
+	assert_true(fabs(passes_at(&rl, 5.0, 1, 0) - (14.5 + 1 / 98.0)) < 1e-4);
 }
 
 /* A large one waits until the server has room for it, as far as that is known;
@@ -215,8 +215,8 @@ a_large_one_waits_for_room(void **unused)
 	told(&rl, BUCKET_INPUT, 60000, 60000, 0.0);
 	told(&rl, BUCKET_INPUT, 60000, 6000, 10.0); /* not so little that we go slower */
 	assert_true(passes_at(&rl, 11.0, 6500, 0) == 11.0);
-	assert_true(fabs(passes_at(&rl, 10.0, 9000, 0) - (10.0 + 3000 / 950.0)) < 1e-3);
-	assert_true(fabs(passes_at(&rl, 10.0, 50000, 0) - (10.0 + 4000 / 950.0)) < 1e-3);
+	assert_true(fabs(passes_at(&rl, 10.0, 9000, 0) - (10.0 + 3000 / 980.0)) < 1e-3);
+	assert_true(fabs(passes_at(&rl, 10.0, 50000, 0) - (10.0 + 4000 / 980.0)) < 1e-3);
 }
 
 static void
@@ -230,10 +230,10 @@ the_difference_is_settled(void **unused)
 	told(&rl, BUCKET_OUTPUT, 6000, -1, 0.0);
 	charge = sent(&rl, 5.0, 0, 40);
 	ratelimit_settled(&rl, 5.0, &charge, 0, 340); /* 300 more */
-	assert_true(fabs(tokens(&rl, BUCKET_OUTPUT, 5.0) + 292.5) < 1e-6);
+	assert_true(fabs(tokens(&rl, BUCKET_OUTPUT, 5.0) + 291) < 1e-6);
 	charge = sent(&rl, 5.0, 0, 500);
 	ratelimit_settled(&rl, 5.0, &charge, 0, 0); /* refused: all of it back */
-	assert_true(fabs(tokens(&rl, BUCKET_OUTPUT, 5.0) + 292.5) < 1e-6);
+	assert_true(fabs(tokens(&rl, BUCKET_OUTPUT, 5.0) + 291) < 1e-6);
 }
 
 static void
@@ -313,7 +313,7 @@ after_the_wait_they_go_one_by_one(void **unused)
 	charge = sent(&rl, 10.0, 0, 0);
 	ratelimit_headers(&rl, 10.1, &charge, BUCKET_REQUESTS, 600, 400);
 	ratelimit_limited(&rl, 10.1, &charge, 5.0, false, 0.0);
-	assert_true(fabs(passes_at(&rl, 11.0, 0, 0) - (15.1 + 1 / 7.6)) < 1e-4);
+	assert_true(fabs(passes_at(&rl, 11.0, 0, 0) - (15.1 + 1 / 7.84)) < 1e-4);
 }
 
 /* Refused once, we use less of the limit for some minutes. What was on its way
@@ -331,16 +331,16 @@ less_is_used_after_a_refusal(void **unused)
 		charges[i] = sent(&rl, 10.0, 0, 0);
 	for (int i = 0; i < 4; i++)
 		ratelimit_limited(&rl, 10.2, &charges[i], 1.0, false, 0.0);
-	assert_true(fabs(rl.kinds[BUCKET_REQUESTS].bucket.rate - 10 * 0.95 * 0.8) < 1e-9);
+	assert_true(fabs(rl.kinds[BUCKET_REQUESTS].bucket.rate - 10 * 0.98 * 0.8) < 1e-9);
 	charges[0] = sent(&rl, 20.2, 0, 0);
 	ratelimit_limited(&rl, 20.2, &charges[0], 1.0, true, 0.0);
-	assert_true(rl.kinds[BUCKET_REQUESTS].bucket.rate < 10 * 0.95 * 0.8 * 0.52);
+	assert_true(rl.kinds[BUCKET_REQUESTS].bucket.rate < 10 * 0.98 * 0.8 * 0.52);
 	/* A tenth comes back every minute. */
 	told(&rl, BUCKET_REQUESTS, 600, 500, 80.2);
-	assert_true(fabs(rl.share - 0.95 * 0.8 * 0.5) < 0.01);
+	assert_true(fabs(rl.share - 0.98 * 0.8 * 0.5) < 0.01);
 	assert_true(fabs(rl.kinds[BUCKET_REQUESTS].bucket.rate - 10 * (rl.share + 0.1)) < 1e-6);
 	told(&rl, BUCKET_REQUESTS, 600, 500, 1000.0);
-	assert_true(fabs(rl.kinds[BUCKET_REQUESTS].bucket.rate - 9.5) < 1e-9);
+	assert_true(fabs(rl.kinds[BUCKET_REQUESTS].bucket.rate - 9.8) < 1e-9);
 }
 
 static void
@@ -354,7 +354,7 @@ the_limit_may_change(void **unused)
 	told(&rl, BUCKET_REQUESTS, 60, 50, 100.0);
 	assert_true(tokens(&rl, BUCKET_REQUESTS, 100.0) == 1.0);
 	sent(&rl, 100.0, 0, 0);
-	assert_true(fabs(passes_at(&rl, 100.0, 0, 0) - (100.0 + 1 / 0.95)) < 1e-4);
+	assert_true(fabs(passes_at(&rl, 100.0, 0, 0) - (100.0 + 1 / 0.98)) < 1e-4);
 	/* Raised, it is used at once. */
 	told(&rl, BUCKET_REQUESTS, 6000, 5000, 100.0);
 	assert_true(passes_at(&rl, 100.0, 0, 0) < 100.02);
