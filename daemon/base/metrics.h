@@ -83,6 +83,8 @@ extern struct histograms {
 } histograms;
 #undef METRIC_FIELD
 
+#define METRIC_COUNT (sizeof(struct metrics) / sizeof(uint64_t))
+
 /* One metric after the other, for whoever prints them. */
 struct metric_row {
 	const char *name; /* without the prefix forebay_ */
