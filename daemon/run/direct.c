@@ -87,7 +87,7 @@ direct_tell(struct direct *direct, const char *why)
 					.retry_after_s = direct->retry_after_s,
 					.why = why };
 
-	metrics.direct_calls_failed_total += direct->status != 200;
+	metrics.direct_calls_failed_total += !direct_is_success(direct);
 	leave(direct);
 	direct->told = true;
 	direct->done(&answer, direct->arg);
@@ -200,6 +200,7 @@ copy_request(struct direct *direct, const struct direct_request *request)
 	direct->until_ms =
 	    direct->started_ms + (request->wait_ms > 0 ? request->wait_ms : DIRECT_WAIT_MS);
 	direct->len = request->body ? request->len : 0;
+	direct->opaque = request->opaque;
 }
 
 enum forebay_err

@@ -29,17 +29,21 @@ struct direct_request {
 	const char *const *headers;  /* more lines "Name: value", NULL-terminated, or NULL */
 	int64_t wait_ms;	     /* how long it may wait for the gates and be tried again;
 				      * 0: DIRECT_WAIT_MS */
+	bool opaque;		     /* a part of the API we do not know: it may have effects, so
+				      * that once it has left only a refusal for capacity or by a
+				      * rate limit is tried again; its answer is any 2xx, in any
+				      * form. Else the answer is 200 and JSON. */
 };
 
 /* Borrowed until the callback returns. */
 struct direct_answer {
-	int status;		  /* 200, 400 to 599; 0: nothing came */
+	int status;		  /* 200 (opaque: 2xx), 400 to 599; 0: nothing came */
 	const char *content_type; /* "" if it did not say */
 	const char *request_id;	  /* "" none */
 	const uint8_t *body;	  /* with len 0 where an error's was cut off or too long */
 	size_t len;
 	double retry_after_s; /* of a refusal; -1: nobody said */
-	const char *why;      /* a sentence when status is not 200; else "" */
+	const char *why;      /* a sentence unless it is a good answer, then "" */
 };
 
 typedef void direct_fn(const struct direct_answer *answer, void *arg);

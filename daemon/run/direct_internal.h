@@ -36,9 +36,17 @@ struct direct {
 	char said[DIRECT_WHY_LEN]; /* what came of it, in words */
 	struct event *timer, *due;
 	const char *over; /* static: it ends at once, for this reason; NULL: it goes on */
-	bool told;
+	bool told, opaque;
 	TAILQ_ENTRY(direct) link;
 };
+
+/* A status that is no refusal of such a request. */
+static inline bool
+direct_is_success(const struct direct *direct)
+{
+	return direct->status == 200 ||
+	       (direct->opaque && direct->status > 200 && direct->status < 300);
+}
 
 /* direct.c. The end, from the loop: direct is gone. */
 void direct_tell(struct direct *direct, const char *why);

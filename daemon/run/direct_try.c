@@ -25,7 +25,7 @@
 static bool
 keep(struct direct *direct, const uint8_t *data, size_t len)
 {
-	size_t most = direct->status == 200 ? MAX_ANSWER : ANSWER_MAX_ERROR_BODY;
+	size_t most = direct_is_success(direct) ? MAX_ANSWER : ANSWER_MAX_ERROR_BODY;
 	struct attempt_bytes *got = &direct->got;
 
 	if (len > most - got->len)
@@ -52,11 +52,11 @@ is_good(struct direct *direct, enum answer_transport how, const char *words, str
 	struct json_result result;
 
 	/* Some gateways say the key back in what they refuse with. */
-	if (direct->status != 200 && got->len > 0)
+	if (!direct_is_success(direct) && got->len > 0)
 		curl_loop_scrub(direct->runner->loop, (char *)got->bytes, got->len);
-	if (direct->status == 200 && how == ANSWER_TRANSPORT_NONE) {
-		if (json_valid(got->bytes ? got->bytes : (const uint8_t *)"", got->len, MAX_DEPTH,
-			       &result))
+	if (direct_is_success(direct) && how == ANSWER_TRANSPORT_NONE) {
+		if (direct->opaque || json_valid(got->bytes ? got->bytes : (const uint8_t *)"",
+						 got->len, MAX_DEPTH, &result))
 			return true;
 		how = ANSWER_BAD_STREAM;
 	}
@@ -113,6 +113,9 @@ may_rest(struct direct *direct, const struct answer *answer)
 	    (answer->retry != API_RETRY_GATE && answer->retry != API_RETRY_AFTER &&
 	     answer->retry != API_RETRY_PAUSE))
 		return false;
+	if (direct->opaque && direct->pass.left && answer->class != API_OVERLOADED &&
+	    answer->class != API_RATE_LIMITED)
+		return false; /* it may have been done */
 	if (answer->class == API_FAULT && direct->pass.left)
 		direct->faults++;
 	if (direct->faults >= config->attempts)
@@ -201,7 +204,7 @@ direct_on_headers(struct call *call, int status, const struct answer_headers *he
 	scrub_text(direct, direct->answer_headers.request_id);
 	call_bytes_are_progress(call);
 	gates_headers(gates, &direct->pass, headers->ratelimit, clock_mono());
-	if (status != 200)
+	if (!direct_is_success(direct))
 		return;
 	event_del(direct->timer);
 	gates_accepted(gates, &direct->pass, clock_mono());

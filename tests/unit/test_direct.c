@@ -293,6 +293,28 @@ faults_are_tried_again_so_often(void **unused)
 	assert_int_equal(world.server.arrivals, desk.config->attempts);
 }
 
+static void
+an_opaque_one_is_never_done_twice(void **unused)
+{
+	struct direct_request request = counting();
+	struct ending ending;
+
+	(void)unused;
+	request.opaque = true;
+	desk.then = "HTTP/1.1 500 \r\ncontent-length: 4\r\n\r\noops";
+	ask(&ending, &request);
+	assert_int_equal(ending.status, 500);
+	assert_int_equal(world.server.arrivals, 1);
+	desk.times = 2;
+	desk.first = "HTTP/1.1 529 \r\ncontent-length: 0\r\n\r\n";
+	desk.then = "HTTP/1.1 201 \r\ncontent-type: text/plain\r\ncontent-length: 4\r\n\r\ndone";
+	ask(&ending, &request);
+	assert_int_equal(ending.status, 201);
+	assert_string_equal(ending.body, "done");
+	assert_string_equal(ending.why, "");
+	assert_int_equal(world.server.arrivals, 3);
+}
+
 /* --- the gates --------------------------------------------------------------------- */
 
 static void
@@ -516,6 +538,7 @@ main(void)
 		TEST(our_key_is_not_told_whatever_it_looks_like),
 		TEST(a_page_is_no_answer),
 		TEST(faults_are_tried_again_so_often),
+		TEST(an_opaque_one_is_never_done_twice),
 		TEST(the_key_is_closed_by_401_and_not_by_403),
 		TEST(it_passes_the_gates_of_key_and_host_alone),
 		TEST(a_refusal_that_lasts_is_handed_on_in_the_end),
