@@ -12,6 +12,7 @@ BINDIR     ?= $(PREFIX)/bin
 LIBDIR     ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
 MANDIR     ?= $(PREFIX)/share/man
+DOCDIR     ?= $(PREFIX)/share/doc/forebay
 
 # A directory of the service manager; the second, where it does not say.
 systemd_dir = $(or $(shell pkg-config --variable=$(1) systemd 2>/dev/null),$(2))
@@ -49,6 +50,8 @@ install: $(OUT)/forebayd $(OUT)/forebay $(OUT)/libforebay.a $(OUT)/libforebay.so
 	ln -sf libforebay.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)/libforebay.so
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@VERSION@|$(VERSION)|' \
 		client/forebay.pc.in | $(to) $(DESTDIR)$(LIBDIR)/pkgconfig/forebay.pc
+	install -d $(DESTDIR)$(DOCDIR)/examples
+	install -m 0644 client/examples/*.c client/examples/README.md $(DESTDIR)$(DOCDIR)/examples
 	$(in_place) systemd/forebayd.service | $(to) $(DESTDIR)$(UNITDIR)/forebayd.service
 	$(in_place) systemd/forebayd.socket | $(to) $(DESTDIR)$(UNITDIR)/forebayd.socket
 	set -e; for f in $(DROP_INS); do \
@@ -80,5 +83,7 @@ uninstall: ## remove what install put there; configuration and queue stay
 	-rmdir $(DESTDIR)$(UNITDIR)/forebayd.service.d 2>/dev/null
 	rm -f $(DESTDIR)$(SYSUSERSDIR)/forebay.conf $(DESTDIR)$(TMPFILESDIR)/forebay.conf
 	rm -f $(DESTDIR)$(CATALOGDIR)/forebay.catalog
+	rm -f $(addprefix $(DESTDIR)$(DOCDIR)/,$(patsubst client/%,%,$(wildcard client/examples/*)))
+	-rmdir $(DESTDIR)$(DOCDIR)/examples $(DESTDIR)$(DOCDIR) 2>/dev/null
 	rm -f $(foreach m,$(MANUALS),$(DESTDIR)$(MANDIR)/man$(call manual,$(m)))
 	@echo 'Kept: $(SYSCONFDIR)/forebay (configuration, keys) and /var/lib/forebay (the queue).'
