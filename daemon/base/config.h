@@ -9,6 +9,7 @@
 #ifndef DAEMON_BASE_CONFIG_H
 #define DAEMON_BASE_CONFIG_H
 
+#include "daemon/base/config_http.h"
 #include "protocol/base.h"
 #include "protocol/errors.h"
 
@@ -99,11 +100,11 @@ struct config {
 	bool durability_full;
 	int on_crash; /* enum config_on_crash */
 	int64_t age_up_ms;
-	int64_t retry_min_ms; /* first back-off of a refused job; doubles to retry_max */
-	int64_t retry_max_ms;
+	int64_t retry_min_ms, retry_max_ms; /* back-off of a refused job, doubles */
 	int64_t spill_after_ms;
 	uint64_t ephemeral_bytes;
 	struct config_limits limits; /* [limits] */
+	struct config_http facade;
 	struct config_chain *chains; /* owned array */
 	size_t chain_count;
 	struct config_override *overrides; /* owned, private to config*.c */

@@ -32,6 +32,13 @@ static const struct config_choice manners[] = { { "eager", CONFIG_MANNER_EAGER }
 static const struct config_choice on_crashes[] = { { "retry", CONFIG_ON_CRASH_RETRY },
 						   { "fail", CONFIG_ON_CRASH_FAIL },
 						   { 0 } };
+static const struct config_choice keepalives[] = { { "auto", CONFIG_KEEPALIVE_AUTO },
+						   { "none", CONFIG_KEEPALIVE_NONE },
+						   { "pings", CONFIG_KEEPALIVE_PINGS },
+						   { 0 } };
+static const struct config_choice unknown_paths[] = { { "refuse", CONFIG_UNKNOWN_PATHS_REFUSE },
+						      { "pass", CONFIG_UNKNOWN_PATHS_PASS },
+						      { 0 } };
 static const struct config_choice durabilities[] = { { "full", true }, { "normal", false }, { 0 } };
 
 const struct config_section config_sections[] = {
@@ -45,6 +52,8 @@ const struct config_section config_sections[] = {
 	{ "queue", "Jobs and how they are kept", NULL, true, 0 },
 	{ "limits", "What one user may have at a time; 0: no bound", "user|group NAME", true,
 	  offsetof(struct config, limits) },
+	{ "http", "Unmodified programs: the API's own HTTP", NULL, true,
+	  offsetof(struct config, facade) },
 	{ 0 },
 };
 
@@ -54,6 +63,7 @@ const struct config_section config_sections[] = {
 #define PACE(f)    offsetof(struct config_pace, f)
 #define CHAIN(f)   offsetof(struct config_chain, f)
 #define LIMITS(f)  offsetof(struct config_limits, f)
+#define HTTP(f)    offsetof(struct config_http, f)
 #define NUMBER     &config_number
 #define SIZE       &config_size
 #define DURATION   &config_duration
@@ -203,6 +213,33 @@ const struct config_key config_keys[] = {
 	  "The share among users", NULL },
 	{ "limits", "connections", NUMBER, LIMITS(connections), "256", 0, 60000, RELOAD,
 	  "Connections open at once", NULL },
+
+	{ "http", "socket", &config_http_socket, HTTP(socket), "", 0, 107, RESTART,
+	  "Where HTTP clients connect; empty: /run/forebay/http.sock for root, else "
+	  "$XDG_RUNTIME_DIR/forebay/http.sock, and beside [daemon] socket where that is set; off: "
+	  "nowhere; not used when the service manager passes sockets", NULL },
+	{ "http", "tcp", &config_loopback, HTTP(tcp), "off", 0, 64, RESTART,
+	  "A loopback port besides, for programs that cannot use a socket; needs token_file", NULL },
+	{ "http", "token_file", PATH, HTTP(token_file), "", 0, 170, RELOAD,
+	  "A file whose only line is what callers by TCP give as their API key; they count as its "
+	  "owner", NULL },
+	{ "http", "hold", DURATION, HTTP(hold_ms), "240s", SECS, HOURS, RELOAD,
+	  "How long a request is held without a word; then the client is told to ask again", NULL },
+	{ "http", "keepalive", CHOICE, HTTP(keepalive), "auto", 0, 0, RELOAD,
+	  "pings: a stream that waits gets pings and is held without end; none: it is held as all "
+	  "requests are; auto: pings but for Claude Code, which does not count them", keepalives },
+	{ "http", "ping_every", DURATION, HTTP(ping_every_ms), "15s", SECS, HOURS, RELOAD,
+	  "How often", NULL },
+	{ "http", "linger", DURATION, HTTP(linger_ms), "15min", 0, DAYS, RELOAD,
+	  "How long a job waits for its client to ask again", NULL },
+	{ "http", "max_headers", SIZE, HTTP(max_headers), "64K", 4 * KIB, 512 * KIB, RELOAD,
+	  "The headers of one request", NULL },
+	{ "http", "connections", NUMBER, HTTP(connections), "256", 1, 60000, RELOAD,
+	  "HTTP connections of one user, open at once", NULL },
+	{ "http", "idle_timeout", DURATION, HTTP(idle_timeout_ms), "5min", SECS, DAYS, RELOAD,
+	  "A connection without a request, or whose client takes nothing, is closed then", NULL },
+	{ "http", "unknown_paths", CHOICE, HTTP(unknown_paths), "refuse", 0, 0, RELOAD,
+	  "Requests for other parts of the API: refused, or passed on with our key", unknown_paths },
 	{ 0 },
 };
 /* clang-format on */

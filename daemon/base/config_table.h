@@ -82,7 +82,7 @@ void *config_field(const struct config *config, const struct config_key *key);
 
 extern const struct config_kind config_number, config_size, config_duration, config_patience,
     config_boolean, config_flag, config_choice_kind, config_text, config_path, config_url,
-    config_proxy, config_list;
+    config_proxy, config_list, config_http_socket, config_loopback;
 
 struct config_loading {
 	struct config *config; /* owned */
