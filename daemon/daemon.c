@@ -13,6 +13,7 @@
 #include "daemon/net/curl_loop.h"
 #include "daemon/run/gates.h"
 #include "daemon/run/runner.h"
+#include "daemon/serve/facade.h"
 #include "daemon/serve/server.h"
 #include "daemon/store/store.h"
 
@@ -45,6 +46,7 @@ struct daemon {
 	struct server *server;
 	struct event *term, *interrupt, *hangup, *second, *watchdog, *goodbye;
 	char socket_path[PATH_LEN]; /* "" when the service manager holds the socket */
+	char http_path[PATH_LEN];
 	uint64_t heartbeat;
 	unsigned stalled;
 	int64_t goodbye_ms; /* monotonic: then we go whoever waits */
@@ -244,7 +246,9 @@ stop_listening(struct daemon *daemon)
 	server_stop_listening(daemon->server);
 	if (daemon->socket_path[0])
 		(void)unlink(daemon->socket_path);
-	daemon->socket_path[0] = '\0';
+	if (daemon->http_path[0])
+		(void)unlink(daemon->http_path);
+	daemon->socket_path[0] = daemon->http_path[0] = '\0';
 }
 
 static void
@@ -258,6 +262,7 @@ daemon_drain(void *arg)
 	service_stopping();
 	log_info("stopping: running jobs may finish, the others stay queued");
 	stop_listening(daemon);
+	server_drain(daemon->server);
 	runner_drain(daemon->runner, daemon->config->drain_timeout_ms);
 }
 
@@ -403,6 +408,37 @@ open_store(struct daemon *daemon)
 	return true;
 }
 
+/* With sockets of the service manager there are those it has, and no others. */
+static bool
+listen_http(struct daemon *daemon, bool managed)
+{
+	const struct config *config = daemon->config;
+	int fds[MAX_SOCKETS];
+	int count = service_sockets("http", fds, MAX_SOCKETS), fd;
+
+	for (int i = 0; i < count; i++)
+		server_listen_http(daemon->server, fds[i], false);
+	if (strcmp(config->facade.tcp, "off") != 0) {
+		fd = facade_bind_tcp(config->facade.tcp);
+		if (fd < 0)
+			return false;
+		server_listen_http(daemon->server, fd, true);
+	}
+	if (count > 0 || managed)
+		return true;
+	if (config_http_path(config, daemon->http_path, sizeof(daemon->http_path)))
+		return false;
+	if (!daemon->http_path[0])
+		return true;
+	fd = server_bind(daemon->http_path);
+	if (fd < 0) {
+		daemon->http_path[0] = '\0';
+		return false;
+	}
+	server_listen_http(daemon->server, fd, false);
+	return true;
+}
+
 static bool
 start_listening(struct daemon *daemon)
 {
@@ -411,6 +447,8 @@ start_listening(struct daemon *daemon)
 
 	for (int i = 0; i < count; i++)
 		server_listen(daemon->server, fds[i]);
+	if (!listen_http(daemon, count > 0))
+		return false;
 	if (count > 0)
 		return true;
 	if (config_socket_path(daemon->config, daemon->socket_path, sizeof(daemon->socket_path))) {

@@ -7,6 +7,7 @@
 #include "daemon/base/log.h"
 #include "daemon/base/metrics.h"
 #include "daemon/base/peer.h"
+#include "daemon/serve/facade.h"
 #include "daemon/serve/server_internal.h"
 
 #include <errno.h>
@@ -158,7 +159,13 @@ server_session_gone(struct server *server, struct session *session)
 	TAILQ_REMOVE(&server->sessions, session, link);
 	server->session_count--;
 	uncount(server, session->peer.uid);
-	if (server->session_count == 0 && !server->closing)
+	server_check_empty(server);
+}
+
+void
+server_check_empty(struct server *server)
+{
+	if (server_connections(server) == 0 && !server->closing)
 		server->events->empty(server->arg);
 }
 
@@ -221,6 +228,7 @@ server_stop_listening(struct server *server)
 	event_del(server->accept_again);
 	while (server->listener_count > 0)
 		evconnlistener_free(server->listeners[--server->listener_count]);
+	facade_stop_listening(server->facade);
 }
 
 /* Is somebody listening there? A socket file of a dead daemon may be removed. */
@@ -376,6 +384,7 @@ server_new(struct event_base *base, const struct config *config, struct store *s
 	server->unblock = event_new(base, -1, 0, server_on_unblock, server);
 	if (!server->accept_again || !server->unblock)
 		fatal("out of memory");
+	server->facade = facade_new(server);
 	return server;
 }
 
@@ -388,6 +397,19 @@ server_configure(struct server *server, const struct config *config)
 	find_admin_group(server);
 	TAILQ_FOREACH (session, &server->sessions, link)
 		session->admin = is_admin(server, &session->peer);
+	facade_configure(server->facade);
+}
+
+void
+server_listen_http(struct server *server, int fd, bool tcp)
+{
+	facade_listen(server->facade, fd, tcp);
+}
+
+void
+server_drain(struct server *server)
+{
+	facade_drain(server->facade);
 }
 
 void
@@ -397,18 +419,20 @@ server_hang_up(struct server *server)
 
 	TAILQ_FOREACH (session, &server->sessions, link)
 		conn_close(session->conn, "the daemon is ending");
+	facade_hang_up(server->facade);
 }
 
 bool
 server_is_busy(const struct server *server)
 {
-	return server->working > 0 || server->fetching > 0 || !TAILQ_EMPTY(&server->hungry);
+	return server->working > 0 || server->fetching > 0 || !TAILQ_EMPTY(&server->hungry) ||
+	       facade_is_busy(server->facade);
 }
 
 size_t
 server_connections(const struct server *server)
 {
-	return server->session_count;
+	return server->session_count + facade_connections(server->facade);
 }
 
 void
@@ -420,6 +444,7 @@ server_free(struct server *server)
 	while (!TAILQ_EMPTY(&server->sessions))
 		session_free(TAILQ_FIRST(&server->sessions));
 	server_stop_listening(server);
+	facade_free(server->facade);
 	event_free(server->accept_again);
 	event_free(server->unblock);
 	free(server);

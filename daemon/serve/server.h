@@ -39,8 +39,12 @@ void server_configure(struct server *server, const struct config *config);
 
 /* Serve connections of the listening socket fd, which is taken. */
 void server_listen(struct server *server, int fd);
+/* The same for HTTP, see facade.h. */
+void server_listen_http(struct server *server, int fd, bool tcp);
 /* Take no more connections; those that are open stay. */
 void server_stop_listening(struct server *server);
+/* The daemon is going: whoever asks by HTTP is told to ask again. */
+void server_drain(struct server *server);
 /* Tell everybody good-bye once what is queued for them has gone out. */
 void server_hang_up(struct server *server);
 /* Is something under way that ends in a reply? */

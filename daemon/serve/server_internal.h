@@ -40,6 +40,7 @@ struct server {
 	gid_t admin_gid;		 /* (gid_t)-1: no such group */
 	int64_t refused_ms;		 /* when a refused connection was last logged, monotonic */
 	uint64_t refused;		 /* those since */
+	struct facade *facade;		 /* owned */
 	bool closing;			 /* the daemon ends: sessions are taken down */
 	int64_t started_ms;
 };
@@ -48,6 +49,8 @@ struct server {
 void server_kick(struct server *server);
 /* Much was just written for somebody: is it too much for all that do not read? */
 void server_relieve(struct server *server);
+/* A connection has gone: was it the last one? */
+void server_check_empty(struct server *server);
 void server_session_gone(struct server *server, struct session *session);
 
 #endif
