@@ -21,8 +21,10 @@ the simulator's own functions:
   lost      jobs given up; of forebayd: submitted, and neither answered nor still there
 
 Beside them the simulator's figure of the gate, as tests/storms/run.py --policies gate --retry-min 0.25.
-Figures are medians of the rounds, round n having seed n. Status 1: forebayd lost a job. Nothing else
-is a failure of this program, a goal that is missed is said to be. OUT is the build directory (out).
+Figures are medians of the rounds, round n having seed n. At x20 a millisecond of the daemon's disk is 20 ms
+of weather: where forebayd is more than 3 points below the simulator, x5 is played, too, and told beside it.
+Status 1: forebayd lost a job. Nothing else is a failure of this program, a goal that is missed is said to
+be. OUT is the build directory (out).
 """
 import argparse, concurrent.futures, json, multiprocessing, os, statistics, sys, time
 
@@ -37,6 +39,7 @@ RETRY_MIN = 0.25
 SIM_SEEDS = range(401, 413)
 LATE = 0.015    # s (real) that one answer in a hundred may be late; else the play was disturbed,
 REPEATS = 1     # and is repeated so often
+SLOWER, SLOWER_ROUNDS = 5.0, 3
 POINTS = 0.03
 MEASURES = {  # title, key, digits
     "goodput (share of the oracle's work)": ("goodput", 3),
@@ -89,10 +92,10 @@ def simulations(options, seeds):
         return dict(pool.imap_unordered(simulate, tasks, 4))
 
 
-def plays(options):
+def plays(options, scenarios, policies, rounds):
     """The figures of every play; the long ones first, peers and gates mixed."""
-    tasks = [(name, key, options.first_seed + i, options) for name in options.policies for key in options.scenarios
-             for i in range(options.rounds if name == "gate" else options.peer_rounds)]
+    tasks = [(name, key, options.first_seed + i, options) for name in policies for key in scenarios
+             for i in range(rounds[name == "gate"])]
     tasks.sort(key=lambda task: (task[2], -storms.named(task[1]).until))
     begun, done = time.monotonic(), 0
     with concurrent.futures.ProcessPoolExecutor(options.parallel) as pool:
@@ -139,14 +142,17 @@ class Table:
 
 # --- what is said about it ----------------------------------------------------------------
 
-def say_goal(table, scenarios):
-    verdicts = []
+def say_goal(table, scenarios, scale):
+    """Says, and returns the scenarios in which the goal is missed."""
+    verdicts, missed = [], []
     for key in scenarios:
         real, simulated = (table.median(row, key, "goodput") for row in (REAL["gate"], SIMULATED))
-        if real is not None:
-            verdicts.append("%s %s (%+.1f)" % (
-                key, "pass" if real >= simulated - POINTS else "MISS", 100 * (real - simulated)))
-    print("\nforebayd within %.0f points of the simulator's goodput: %s" % (100 * POINTS, ", ".join(verdicts)))
+        if real < simulated - POINTS:
+            missed.append(key)
+        verdicts.append("%s %s (%+.1f)" % (key, "MISS" if key in missed else "pass", 100 * (real - simulated)))
+    print("\nx%g: forebayd within %.0f points of the simulator's goodput: %s" % (
+        scale, 100 * POINTS, ", ".join(verdicts)), flush=True)
+    return missed
 
 
 def means(table, row, scenarios):
@@ -214,32 +220,51 @@ def parse():
     return options
 
 
+def play_all(options, simulated, scenarios, policies, rounds):
+    """(table, the figures of each play, whether all could be played)"""
+    table, results, whole = Table(), [], True
+    for name, key, seed, figures in plays(options, scenarios, policies, rounds):
+        if figures:
+            results.append(against({**figures, "policy": name}, simulated["oracle", key, seed, True]))
+            table.add(REAL[name], key, results[-1])
+        whole = whole and bool(figures)
+    for key in scenarios:
+        for seed in SIM_SEEDS:
+            figures = simulated.get((RULE["gate"], key, seed, False))
+            if figures:
+                table.add(SIMULATED, key, against(figures, simulated["oracle", key, seed, False]))
+    return table, results, whole
+
+
+def judge(options, simulated, table):
+    """What is said of forebayd; returns further plays."""
+    missed = say_goal(table, options.scenarios, options.scale)
+    say_beside(table, [REAL[name] for name in options.policies], options.scenarios)
+    if not missed or options.scale <= SLOWER:
+        return [], True
+    options.scale = SLOWER
+    table, results, whole = play_all(options, simulated, missed, ["gate"], (0, min(SLOWER_ROUNDS, options.rounds)))
+    if whole:
+        say_goal(table, missed, SLOWER)
+    return results, whole
+
+
 def main():
     options, begun = parse(), time.monotonic()
     if options.keep:
         os.makedirs(options.keep, exist_ok=True)
-    seeds = range(options.first_seed, options.first_seed + max(options.rounds, options.peer_rounds))
+    rounds = (options.peer_rounds, options.rounds)
+    seeds = range(options.first_seed, options.first_seed + max(rounds))
     simulated = simulations(options, seeds)
-    table, results, broken = Table(), [], 0
-    for name, key, seed, figures in plays(options):
-        if figures:
-            results.append(against({**figures, "policy": name}, simulated["oracle", key, seed, True]))
-            table.add(REAL[name], key, results[-1])
-        broken += not figures
-    for key in options.scenarios:
-        for seed in SIM_SEEDS:
-            for name in options.policies:
-                row = SIMULATED if name == "gate" else REAL[name] + ", simulated"
-                table.add(row, key, against(simulated[RULE[name], key, seed, False], simulated["oracle", key, seed, False]))
-    real = [REAL[name] for name in options.policies]
-    print("x%g, medians of %d rounds of forebayd and %d of the others; the simulator's: of %d" % (
+    table, results, whole = play_all(options, simulated, options.scenarios, options.policies, rounds)
+    print("x%g, medians: %d rounds of forebayd, %d of each other; of the simulator %d" % (
         options.scale, options.rounds, options.peer_rounds, len(SIM_SEEDS)))
+    real = [REAL[name] for name in options.policies]
     table.show([row for name in real for row in ([name, SIMULATED] if name == REAL["gate"] else [name])],
                options.scenarios)
-    whole = not broken and results
     if whole and "gate" in options.policies:
-        say_goal(table, options.scenarios)
-        say_beside(table, real, options.scenarios)
+        more, whole = judge(options, simulated, table)
+        results += more
     if results:
         say_machine(results)
     print("%d plays in %.0f s" % (len(results), time.monotonic() - begun))
@@ -250,7 +275,7 @@ def main():
     lost = [got for got in results if got["policy"] == "gate" and got["lost"]]
     for got in lost:
         print("LOST: %(lost)d of %(jobs)d jobs in %(scenario)s with seed %(seed)d: %(words)s" % got)
-    sys.exit(1 if lost or broken else 0)
+    sys.exit(0 if whole and not lost else 1)
 
 
 if __name__ == "__main__":
