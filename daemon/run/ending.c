@@ -3,8 +3,8 @@
  * job, and that on disk before anybody hears of it.
  *
  * Waiting at a gate, a 529, a 429, a closed key and a connection that never
- * came about do not count against a job, and neither does a fault in the dark,
- * where everybody meets it; other faults do, up to its attempts.
+ * came about do not count against a job, and neither does a fault that others
+ * meet too; its own do, up to its attempts.
  */
 #include "daemon/base/clock.h"
 #include "daemon/base/log.h"
@@ -353,13 +353,17 @@ decide_abort(struct attempt *attempt)
 	}
 }
 
-/* Without a connection nothing was tried; and a fault that everybody meets is
- * the weather's, or an outage of an hour would end the jobs that probed it. */
+/* Without a connection nothing was tried; and a fault that others meet too is the
+ * weather's: an outage of an hour would end the jobs that probed it. */
 static bool
 is_its_own(const struct attempt *attempt, enum api_class class)
 {
-	return attempt->left &&
-	       !(class == API_FAULT && gates_is_dark(attempt->runner->gates, attempt->model));
+	/* One that stalled has been counted at the gate by then. */
+	unsigned own = attempt->job->refusals + attempt->pass.ticket.stalled;
+
+	if (!attempt->left || class != API_FAULT)
+		return attempt->left;
+	return gates_failed_in_a_row(attempt->runner->gates, attempt->model) <= own;
 }
 
 static void

@@ -4,6 +4,7 @@
  */
 #include "daemon/run/gates_internal.h"
 
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 
@@ -97,13 +98,17 @@ gates_expected_wait(struct gates *gates, const char *name, double cost_input, do
 	return fmax(fmax(until - now, dark), 0.0);
 }
 
-bool
-gates_is_dark(struct gates *gates, const char *name)
+unsigned
+gates_failed_in_a_row(struct gates *gates, const char *name)
 {
 	const struct model_gate *model = gates_find(gates, name);
 
-	return gate_is_dark(&gates->host, &gates->host_config) ||
-	       (model && gate_is_dark(&model->gate, &model->gate_config));
+	if (!model)
+		return 0;
+	if (gate_is_dark(&gates->host, &gates->host_config) ||
+	    gate_is_dark(&model->gate, &model->gate_config))
+		return UINT_MAX;
+	return (unsigned)model->gate.run;
 }
 
 bool
