@@ -249,10 +249,10 @@ put_header(struct session *session, char **headers, const char *option, const ch
 {
 	char name[32], *grown;
 
-	if (!is_plain(value) || strlen(value) > MESSAGE_MAX_LABEL) {
+	if (!*value || !is_plain(value) || strlen(value) > MESSAGE_MAX_LABEL) {
 		output_complain(&session->out,
 				"--%s: it travels in an HTTP header, so it has to be printable "
-				"ASCII of at most %u bytes",
+				"ASCII of 1 to %u bytes",
 				option, MESSAGE_MAX_LABEL);
 		return false;
 	}

@@ -217,6 +217,8 @@ headers_are_added_to_those_that_are_there(void **unused)
 	free(a.request.label);
 	a.request.label = strdup("gr\xc3\xbc\xc3\x9f");
 	expect_refusal(&a, "ASCII");
+	a.request.label[0] = 0;
+	expect_refusal(&a, "1 to 256");
 	arguments_clear(&a);
 }
 
