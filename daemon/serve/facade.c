@@ -493,31 +493,24 @@ facade_new(struct server *server)
 	return facade;
 }
 
-/* Those that go have no event in this turn: they are freed later. */
-void
-facade_drain(struct facade *facade)
-{
-	struct http_client *client;
-
-	facade->draining = true;
-	TAILQ_FOREACH (client, &facade->clients, link) {
-		if (client->exchange)
-			exchange_drain(client->exchange);
-		if (http_conn_is_idle(client->conn))
-			http_conn_finish(client->conn);
-	}
-}
-
+/* Nobody is freed in here: those that go are freed by the loop. */
 void
 facade_hang_up(struct facade *facade)
 {
 	struct http_client *client;
 
 	TAILQ_FOREACH (client, &facade->clients, link) {
+		http_conn_finish(client->conn);
 		if (client->exchange)
 			exchange_drain(client->exchange);
-		http_conn_finish(client->conn);
 	}
+}
+
+void
+facade_drain(struct facade *facade)
+{
+	facade->draining = true;
+	facade_hang_up(facade);
 }
 
 bool
