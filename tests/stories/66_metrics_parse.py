@@ -40,6 +40,9 @@ class Page:
         equal((200, "text/plain; version=0.0.4; charset=utf-8"), (answer.status, answer.headers["content-type"]))
         self.text = answer.data.decode()
         self.families = read(where, answer.data)
+        if shutil.which("promtool"):  # Prometheus' own judgement, where it is at hand
+            got = subprocess.run(["promtool", "check", "metrics"], input=answer.data, capture_output=True)
+            equal((0, b"", b""), (got.returncode, got.stdout, got.stderr), "promtool finds fault")
 
     def samples(self, name):
         return self.families["forebay_" + name]["metrics"]
