@@ -358,12 +358,9 @@ decide_abort(struct attempt *attempt)
 static bool
 is_its_own(const struct attempt *attempt, enum api_class class)
 {
-	/* One that stalled has been counted at the gate by then. */
-	unsigned own = attempt->job->refusals + attempt->pass.ticket.stalled;
-
-	if (!attempt->left || class != API_FAULT)
-		return attempt->left;
-	return gates_failed_in_a_row(attempt->runner->gates, attempt->model) <= own;
+	return attempt->left &&
+	       !(class == API_FAULT &&
+		 gates_share_fault(attempt->runner->gates, attempt->model, attempt->job->id));
 }
 
 static void

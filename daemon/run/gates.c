@@ -261,13 +261,35 @@ note_weather(struct gates *gates, struct model_gate *model, double now)
 		  now, &gates->host_weather);
 }
 
+/* A request has: what was held against the model is over. */
+static void
+got_through(struct model_gate *model)
+{
+	model->unusable_until = 0.0;
+	model->faulted_job = 0;
+	model->many_faulted = false;
+}
+
 void
 gates_accepted(struct gates *gates, struct pass *pass, double now)
 {
 	gate_accepted(&pass->model->gate, &pass->model->gate_config, now, &pass->ticket);
-	pass->model->unusable_until = 0.0;
+	got_through(pass->model);
 	gate_accepted(&gates->host, &gates->host_config, now, &pass->host_ticket);
 	note_weather(gates, pass->model, now);
+}
+
+bool
+gates_share_fault(struct gates *gates, const char *name, uint64_t job)
+{
+	struct model_gate *model = gates_find(gates, name);
+
+	if (!model)
+		return false;
+	if (model->faulted_job == 0)
+		model->faulted_job = job;
+	model->many_faulted |= model->faulted_job != job;
+	return model->many_faulted;
 }
 
 void
@@ -313,7 +335,8 @@ gates_headers(struct gates *gates, struct pass *pass,
 		[ANSWER_OUTPUT_TOKENS] = BUCKET_OUTPUT,
 	};
 
-	(void)gates;
+	/* Whatever it says, the host lives. */
+	gate_accepted(&gates->host, &gates->host_config, now, &pass->host_ticket);
 	hear(pass);
 	pass->model->bucket->heard = true;
 	for (size_t i = 0; i < ANSWER_LIMIT_COUNT; i++)
@@ -392,7 +415,7 @@ tell_model(struct model_gate *model, struct pass *pass, const struct answer *ans
 		break;
 	case API_EFFECT_ACCEPT:
 		gate_accepted(gate, &model->gate_config, now, &pass->ticket);
-		model->unusable_until = 0.0;
+		got_through(model);
 		break;
 	case API_EFFECT_MODEL:
 		gate_accepted(gate, &model->gate_config, now, &pass->ticket);

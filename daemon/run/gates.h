@@ -56,9 +56,9 @@ void gates_take(struct gates *gates, const char *model, double cost_input, doubl
  * turn keeps it. For choosing the next model of a chain. */
 double gates_expected_wait(struct gates *gates, const char *model, double cost_input,
 			   double cost_output, double now);
-/* Requests to model that failed since one last got through, whoever's they were;
- * UINT_MAX when its gate or the host's is in the dark. */
-unsigned gates_failed_in_a_row(struct gates *gates, const char *model);
+/* A request of job to model ended in a fault. Did other jobs meet one, too, since a
+ * request last got through? Then it is the weather's, not the job's. */
+bool gates_share_fault(struct gates *gates, const char *model, uint64_t job);
 /* Refused as a model (404, 403 for the model) less than an hour ago: a chain
  * goes past it. Its gate stays as it is: who wants no other model may ask. */
 bool gates_is_unusable(struct gates *gates, const char *model, double now);

@@ -4,7 +4,6 @@
  */
 #include "daemon/run/gates_internal.h"
 
-#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 
@@ -96,19 +95,6 @@ gates_expected_wait(struct gates *gates, const char *name, double cost_input, do
 	}
 	(void)limits_may_send(gates, model, now, in, out, &until);
 	return fmax(fmax(until - now, dark), 0.0);
-}
-
-unsigned
-gates_failed_in_a_row(struct gates *gates, const char *name)
-{
-	const struct model_gate *model = gates_find(gates, name);
-
-	if (!model)
-		return 0;
-	if (gate_is_dark(&gates->host, &gates->host_config) ||
-	    gate_is_dark(&model->gate, &model->gate_config))
-		return UINT_MAX;
-	return (unsigned)model->gate.run;
 }
 
 bool

@@ -33,6 +33,8 @@ struct model_gate {
 	enum gate_weather weather; /* as last said */
 	unsigned passes;	   /* open ones: they point here */
 	char reason[128];	   /* of a hold by hand */
+	uint64_t faulted_job;	   /* the first one since a request got through; 0: none */
+	bool many_faulted;	   /* and others since */
 	double unusable_until;	   /* refused as a model: a chain goes past it */
 	const char *unusable_why;  /* static: the row's name */
 	bool classic;		   /* its gate and the host's only watch */

@@ -39,6 +39,8 @@ with Story() as story:
         equal("typed", client.text(client.submit(body("[echo:typed] [fake:mistyped]"), transport=transport)))
 
     Class(api, daemon, NO_STATUS + SHORT + NO_CONTENT + BROKEN, "fault", True).end("network", 3)
+    # The host answers others: then a silence is these jobs' own.
+    equal("alive", client.text(client.submit(body("[echo:alive]"))))
     Class(api, daemon, SILENT, "fault", True).end("timed-out", 3)
 
     # Where nobody answers at all, the host's gate is the one that closes, for every model.
