@@ -28,6 +28,8 @@ struct scene {
 static void
 scene_init(struct scene *s)
 {
+	struct ratelimit_charge charge;
+
 	*s = (struct scene){ .now = 1e5 };
 	gate_config_init(&s->config, 64, GATE_DEFAULT);
 	gate_init(&s->gate, &s->config);
@@ -36,8 +38,9 @@ scene_init(struct scene *s)
 		gate_accepted(&s->gate, &s->config, s->now + 1, &s->others[i]);
 	}
 	ratelimit_init(&s->ratelimit);
+	ratelimit_sent(&s->ratelimit, s->now, 100, 50, &charge);
 	for (int kind = 0; kind < BUCKET_KINDS; kind++)
-		ratelimit_headers(&s->ratelimit, (enum bucket_kind)kind, 6e9, 1e9, s->now);
+		ratelimit_headers(&s->ratelimit, s->now, &charge, (enum bucket_kind)kind, 6e9, 1e9);
 	pace_init(&s->pace);
 	pace_set(&s->pace, 1e-9, 6e9, 6e9, 6e9, s->now);
 	s->now += 2;
@@ -75,14 +78,17 @@ refused_three_in_four(struct scene *s)
 static void
 all_the_gates(struct scene *s)
 {
+	struct ratelimit_charge charge;
 	double when;
 
 	cycle(s, false);
 	s->passed += ratelimit_may_send(&s->ratelimit, s->now, 100, 50, &when);
 	s->passed += pace_may_send(&s->pace, s->now, 100, 50, &when);
-	ratelimit_sent(&s->ratelimit, s->now, 100, 50);
+	ratelimit_sent(&s->ratelimit, s->now, 100, 50, &charge);
 	pace_sent(&s->pace, s->now, 100, 50);
-	ratelimit_settled(&s->ratelimit, s->now, 100, 50, 90, 60);
+	for (int kind = 0; kind < BUCKET_KINDS; kind++)
+		ratelimit_headers(&s->ratelimit, s->now, &charge, (enum bucket_kind)kind, 6e9, 1e9);
+	ratelimit_settled(&s->ratelimit, s->now, &charge, 90, 60);
 	pace_settled(&s->pace, s->now, 100, 50, 90, 60);
 }
 
