@@ -50,7 +50,7 @@ run: deps ## install what is missing, build, send real prompts through the daemo
 	@OUT=$(OUT) $(PYTHON) tests/demo.py
 
 check: deps ## install what is missing, build, lint, run every test
-	@$(MAKE) --no-print-directory -j$$(nproc) all tests
+	@$(MAKE) --no-print-directory -j$$(nproc) all tests benches
 	@OUT=$(OUT) SAN=$(SAN) $(PYTHON) tests/run.py
 
 check-long: deps ## the long forms: 500 kills, 60 s a fuzzer, sanitizers
