@@ -249,10 +249,12 @@ again_after_fault(struct attempt *attempt, const struct answer *answer)
 		chain_faulted(&job->chain, attempt->model_index);
 	if (answer->retry_after_s > 0)
 		rest = MAX(rest, (int64_t)(answer->retry_after_s * 1000));
-	if (attempt->end.attempts >= job->max_attempts)
-		final(attempt, FOREBAY_JOB_FAILED, answer->err);
-	else
+	if (attempt->end.attempts < job->max_attempts) {
 		again(attempt, rest);
+		return;
+	}
+	gates_forget_fault(attempt->runner->gates, attempt->model, job->id);
+	final(attempt, FOREBAY_JOB_FAILED, answer->err);
 }
 
 /*

@@ -293,6 +293,15 @@ gates_share_fault(struct gates *gates, const char *name, uint64_t job)
 }
 
 void
+gates_forget_fault(struct gates *gates, const char *name, uint64_t job)
+{
+	struct model_gate *model = gates_find(gates, name);
+
+	if (model && model->faulted_job == job && !model->many_faulted)
+		model->faulted_job = 0;
+}
+
+void
 gates_quiet(struct gates *gates, struct pass *pass, double now)
 {
 	gate_quiet(&pass->model->gate, &pass->model->gate_config, now, &pass->ticket);

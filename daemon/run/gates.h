@@ -59,6 +59,8 @@ double gates_expected_wait(struct gates *gates, const char *model, double cost_i
 /* A request of job to model ended in a fault. Did other jobs meet one, too, since a
  * request last got through? Then it is the weather's, not the job's. */
 bool gates_share_fault(struct gates *gates, const char *model, uint64_t job);
+/* It has failed by its own faults: they say nothing about those that come. */
+void gates_forget_fault(struct gates *gates, const char *model, uint64_t job);
 /* Refused as a model (404, 403 for the model) less than an hour ago: a chain
  * goes past it. Its gate stays as it is: who wants no other model may ask. */
 bool gates_is_unusable(struct gates *gates, const char *model, double now);
