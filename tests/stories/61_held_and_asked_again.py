@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Whoever asks is held through a storm; told to ask again, and given the answer of the job that was there."""
 import json, threading
-from facade_client import HEADERS, Connection, Raw, ask, create, post
+from facade_client import HEADERS, Connection, Raw, ask, create, open_connections, post
 from lib import Story, body, check, contains, equal, eventually, text_of
 
 CLAUDE = {"user-agent": "claude-cli/2.1.330 (external, cli)"}
@@ -120,7 +120,7 @@ with Story() as story:
     raw = Raw(daemon).send(post(request, "x-forebay-durable: 1", "anthropic-version: 2023-06-01"))
     api.until(tag="durable", accepted=1)
     raw.close()
-    eventually(lambda: client.request("status")[0]["connections"] == 1, "the client has gone")
+    eventually(lambda: open_connections(daemon) == 1, "the client has gone")
     api.control({"release": "durable"})
     answer = create(daemon, request, {"x-forebay-durable": "1"})
     equal((200, "all the same"), (answer.status, text_of(answer.data)))

@@ -54,6 +54,30 @@ def create(daemon, body, headers=None, path="/v1/messages", **options):
     return ask(daemon, "POST", path, body, headers, **options)
 
 
+def open_connections(daemon):
+    """All that are open, HTTP or not, but for the one that asks."""
+    for line in ask(daemon, "GET", "/metrics").data.splitlines():
+        if line.startswith(b"forebay_connections_open "):
+            return int(line.split()[1]) - 1
+    raise Failure("no such metric")
+
+
+class Shared:
+    """What a response reads from: the next one goes on where it ended."""
+
+    def __init__(self, connected):
+        self.file = connected.makefile("rb")
+
+    def makefile(self, _mode):
+        return self
+
+    def __getattr__(self, name):
+        return getattr(self.file, name)
+
+    def close(self):
+        pass
+
+
 class Raw:
     """A socket that says what it likes."""
 
@@ -61,6 +85,7 @@ class Raw:
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.settimeout(timeout)
         self.socket.connect(path_of(daemon))
+        self.reader = Shared(self.socket)
 
     def send(self, data):
         self.socket.sendall(data)
@@ -72,18 +97,16 @@ class Raw:
 
     def answer(self):
         """One response, by what is said of its length."""
-        response = http.client.HTTPResponse(self.socket)
+        response = http.client.HTTPResponse(self.reader)
         response.begin()
         return Answer(response, response.read())
 
     def rest(self):
         """All bytes until the other side closes."""
-        data = b""
-        while piece := self.socket.recv(65536):
-            data += piece
-        return data
+        return self.reader.file.read()
 
     def close(self):
+        self.reader.file.close()
         self.socket.close()
 
 
