@@ -82,6 +82,8 @@ arm(struct http_conn *conn, int64_t ms)
 {
 	struct timeval tv = { ms / 1000, ms % 1000 * 1000 };
 
+	/* From now, not from the beginning of this turn, which may be a long one. */
+	event_base_update_cache_time(bufferevent_get_base(conn->bev));
 	event_add(conn->timer, &tv);
 }
 

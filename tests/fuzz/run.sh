@@ -13,7 +13,8 @@ if ! printf 'int LLVMFuzzerTestOneInput(const char *d, unsigned long n) { (void)
 	exit 77
 fi
 
-rooms=$(ls daemon/base/*.c daemon/claude/*.c daemon/gate/*.c protocol/*.c client/stream.c)
+rooms=$(ls daemon/base/*.c daemon/claude/*.c daemon/gate/*.c protocol/*.c client/stream.c \
+	daemon/serve/http_events.c daemon/serve/http_head.c daemon/serve/http_options.c)
 libs=$(pkg-config --cflags --libs json-c inih libsystemd libcrypto)
 failed=0
 for source in tests/fuzz/fuzz_*.c; do
