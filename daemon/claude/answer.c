@@ -56,8 +56,11 @@ void
 answer_scrub(char *text, size_t len, const char *key)
 {
 	size_t prefix_len = sizeof(key_prefix) - 1;
-	char *end = text + len, *at = text;
+	char *end, *at = text;
 
+	if (len == 0) /* then text may be NULL */
+		return;
+	end = text + len;
 	if (key)
 		scrub_word(text, len, key);
 	while ((at = memmem(at, (size_t)(end - at), key_prefix, prefix_len)))
