@@ -47,14 +47,34 @@ struct http_conn {
 	struct http_chunks chunks;
 	uint8_t *body; /* owned */
 	size_t body_len, body_room;
-	size_t measured;  /* of the body, when the timer was last set */
-	size_t searched;  /* of the input, for the end of a head */
-	size_t discarded; /* bytes */
-	int64_t moved_ms; /* when output was last taken, or began to be there */
+	size_t measured;	    /* of the body, when the timer was last set */
+	size_t searched;	    /* of the input, for the end of a head */
+	size_t discarded;	    /* bytes */
+	uint64_t taken, taken_then; /* bytes of output; when the timer was last set */
+	int64_t moved_ms;	    /* when output was last taken, or began to be there */
 	bool has_head;
 	bool whole; /* all of the request was read */
 	bool last;  /* no request after this one */
 };
+
+static void
+arm(struct http_conn *conn, int64_t ms)
+{
+	struct timeval tv = { ms / 1000, ms % 1000 * 1000 };
+
+	/* From now, not from the beginning of this turn, which may be a long one. */
+	event_base_update_cache_time(bufferevent_get_base(conn->bev));
+	event_add(conn->timer, &tv);
+}
+
+/* Whoever takes nothing of what is there is given up. The bufferevent's own
+ * time-out counts from the beginning of a turn of the loop, which may be long ago. */
+static void
+watch_output(struct http_conn *conn)
+{
+	conn->taken_then = conn->taken;
+	arm(conn, conn->limits->idle_ms);
+}
 
 static void
 close_with(struct http_conn *conn, enum http_state state, const char *reason)
@@ -65,7 +85,7 @@ close_with(struct http_conn *conn, enum http_state state, const char *reason)
 	conn->state = state;
 	bufferevent_disable(conn->bev, EV_READ);
 	event_del(conn->left);
-	event_del(conn->timer);
+	watch_output(conn);
 	bufferevent_setwatermark(conn->bev, EV_WRITE, 0, 0);
 	bufferevent_trigger(conn->bev, EV_WRITE,
 			    BEV_TRIG_IGNORE_WATERMARKS | BEV_TRIG_DEFER_CALLBACKS);
@@ -75,16 +95,6 @@ void
 http_conn_break(struct http_conn *conn, const char *reason)
 {
 	close_with(conn, HTTP_BROKEN, reason);
-}
-
-static void
-arm(struct http_conn *conn, int64_t ms)
-{
-	struct timeval tv = { ms / 1000, ms % 1000 * 1000 };
-
-	/* From now, not from the beginning of this turn, which may be a long one. */
-	event_base_update_cache_time(bufferevent_get_base(conn->bev));
-	event_add(conn->timer, &tv);
 }
 
 static bool
@@ -351,6 +361,8 @@ end_reply(struct http_conn *conn)
 	bufferevent_setwatermark(conn->bev, EV_WRITE, 0, 0);
 	if (unread)
 		arm(conn, DISCARD_MS);
+	else
+		watch_output(conn);
 	set_reading(conn);
 }
 
@@ -382,7 +394,7 @@ http_conn_begin(struct http_conn *conn, int status, const char *lines)
 {
 	if (!may_reply(conn))
 		return;
-	event_del(conn->timer);
+	watch_output(conn);
 	conn->last |= conn->head.is_1_0; /* its end is the end of the connection */
 	put_status(conn, status, lines);
 	evbuffer_add_printf(bufferevent_get_output(conn->bev), "%s\r\n",
@@ -474,10 +486,13 @@ http_conn_on_timer(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	if (conn->state == HTTP_HEAD || conn->state == HTTP_BODY)
 		refuse(conn, 408, "the request did not come in time");
-	else if (conn->state == HTTP_DISCARDING && http_conn_unsent(conn) > 0)
-		http_conn_break(conn, "it does not read its reply");
-	else
+	else if (http_conn_unsent(conn) > 0 &&
+		 (conn->state == HTTP_DISCARDING || conn->taken == conn->taken_then))
+		http_conn_break(conn, "the client does not read");
+	else if (conn->state == HTTP_IDLE || conn->state == HTTP_DISCARDING)
 		close_with(conn, HTTP_CLOSING, "nothing came for a long time");
+	else
+		watch_output(conn);
 }
 
 static void
@@ -494,6 +509,7 @@ http_conn_on_output(struct evbuffer *output, const struct evbuffer_cb_info *info
 	struct http_conn *conn = arg;
 
 	(void)output;
+	conn->taken += info->n_deleted;
 	if (info->n_deleted > 0 || info->orig_size == 0)
 		conn->moved_ms = clock_mono_ms();
 }
@@ -542,8 +558,6 @@ http_conn_on_event(struct bufferevent *bev, short what, void *arg)
 	(void)bev;
 	if (what & BEV_EVENT_EOF)
 		http_conn_break(arg, "the client left");
-	else if (what & BEV_EVENT_TIMEOUT)
-		http_conn_break(arg, "the client does not read");
 	else if (what & BEV_EVENT_ERROR)
 		http_conn_break(arg, "the connection broke");
 }
@@ -553,7 +567,6 @@ http_conn_new(struct event_base *base, int fd, const struct http_conn_limits *li
 	      const struct http_conn_events *events, void *arg)
 {
 	struct http_conn *conn = must_alloc(sizeof(*conn));
-	struct timeval idle = { limits->idle_ms / 1000, limits->idle_ms % 1000 * 1000 };
 
 	*conn = (struct http_conn){ .limits = limits, .events = events, .arg = arg };
 	conn->bev = bufferevent_socket_new(base, fd, BEV_OPT_CLOSE_ON_FREE);
@@ -568,8 +581,6 @@ http_conn_new(struct event_base *base, int fd, const struct http_conn_limits *li
 	bufferevent_setwatermark(conn->bev, EV_READ, 0, READ_MARK);
 	bufferevent_set_max_single_read(conn->bev, 256 * 1024);
 	bufferevent_set_max_single_write(conn->bev, 256 * 1024);
-	/* Whoever takes nothing of what is there for so long is given up. */
-	bufferevent_set_timeouts(conn->bev, NULL, &idle);
 	bufferevent_enable(conn->bev, EV_WRITE);
 	metrics.connections_total++;
 	metrics.connections_open++;

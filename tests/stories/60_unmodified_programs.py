@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Programs that know the API alone get what the API says: messages, streams, its errors, its other paths."""
-import json
-from facade_client import Connection, ask, create
-from lib import MODEL, Story, body, check, contains, equal, text_of
+import os, shutil
+from facade_client import Connection, ask, create, path_of
+from lib import MODEL, Story, body, check, contains, equal, eventually, text_of
 
 with Story() as story:
     api = story.fakeapi()
@@ -76,3 +76,26 @@ with Story() as story:
         answer = ask(daemon, method, path)
         equal((status, kind, "false"), (answer.status, answer.error()[0], answer.headers["x-should-retry"]), path)
         check(answer.headers["request-id"].startswith("req_forebay_"), answer.headers)
+
+    # Other parts of the API are passed on, where that is wanted: it is the API that does not know them.
+    daemon.stop()
+    check(not os.path.exists(path_of(daemon)), "the socket is taken away")
+    daemon = daemon.again("http.unknown_paths=pass")
+    answer = ask(daemon, "GET", "/v1/files?limit=1")
+    equal((404, "not_found_error"), (answer.status, answer.json()["error"]["type"]))
+    check(not answer.headers["request-id"].startswith("req_forebay_"), answer.headers)
+    equal(405, ask(daemon, "DELETE", "/v1/files/x").status)
+    daemon.stop()
+
+    # Nowhere, or where the service manager says.
+    daemon = daemon.again("http.socket=off")
+    check(not os.path.exists(path_of(daemon)), "off is off")
+    daemon.stop()
+    tool = shutil.which("systemd-socket-activate")
+    if tool:
+        daemon = story.daemon(api, name="handed", ready=False, prefix=(
+            tool, "-l", os.path.join(story.dir, "handed-http.sock"), "-l", os.path.join(story.dir, "handed.sock"),
+            "--fdname=http:forebay", *("--setenv=" + name for name in ("HOME", "PATH", "NOTIFY_SOCKET"))))
+        eventually(lambda: os.path.exists(path_of(daemon)), "it listens")
+        equal("handed over", text_of(create(daemon, body("[echo:handed over]")).data))
+        daemon.until_notice("READY=1")

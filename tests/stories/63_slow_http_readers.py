@@ -2,7 +2,7 @@
 """A client that does not read its answer slows nobody down, is not written for, and is given up in the end."""
 import time
 from facade_client import Connection, Raw, create, open_connections, post
-from lib import Story, body, check, contains, equal, eventually, text_of
+from lib import SLOWER, Story, body, check, contains, equal, eventually, text_of
 
 SIZE = 6 << 20
 
@@ -13,7 +13,7 @@ def resident(daemon):
 
 with Story() as story:
     api = story.fakeapi()
-    daemon = story.daemon(api, "http.idle_timeout=2s", "daemon.output_high_mark=64K", "http.hold=600s")
+    daemon = story.daemon(api, "http.idle_timeout=%ds" % (3 * SLOWER), "daemon.output_high_mark=64K", "http.hold=600s")
     client = daemon.client()
 
     # Eight that do not read, while one that does keeps its pace.
