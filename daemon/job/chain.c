@@ -30,10 +30,11 @@ chain_sent(struct chain_state *state)
 }
 
 void
-chain_refused(struct chain_state *state, int64_t now_ms)
+chain_refused(struct chain_state *state, unsigned model, int64_t now_ms)
 {
-	if (state->refused_ms == 0)
+	if (state->refused_ms == 0 || state->refuser != model)
 		state->refused_ms = now_ms;
+	state->refuser = (uint8_t)model;
 	state->last_refused_ms = now_ms;
 }
 
@@ -72,6 +73,7 @@ waited(const struct chain_state *state, int64_t patience_ms, int64_t now_ms)
 struct walk {
 	const struct chain_state *state;
 	unsigned count;
+	int64_t patience_ms, now_ms;
 	bool usable_only; /* there is one that is neither barred nor unusable */
 	chain_look_fn *look;
 	void *arg;
@@ -91,10 +93,22 @@ next_model(const struct walk *walk, unsigned from, struct chain_look *ret)
 	return walk->count;
 }
 
+/*
+ * The model takes requests, and yet another one is better for this job: it
+ * failed it again and again, or has refused it for longer than its patience
+ * and took nobody else's since.
+ */
 static bool
-is_tired(const struct chain_state *state, unsigned model)
+is_tired(const struct walk *walk, unsigned model, const struct chain_look *look)
 {
-	return state->faults >= FAULTS_BEFORE_NEXT && state->faulty == model;
+	const struct chain_state *state = walk->state;
+
+	if (state->faults >= FAULTS_BEFORE_NEXT && state->faulty == model)
+		return true;
+	return state->refused_ms && state->refuser == model && !look->classic &&
+	       walk->patience_ms != CHAIN_NEVER &&
+	       state->last_refused_ms - state->refused_ms >= walk->patience_ms &&
+	       look->accepted_ms < state->last_refused_ms;
 }
 
 static struct chain_choice
@@ -105,16 +119,16 @@ go(unsigned model, const struct chain_look *look)
 
 /* From the first on, as long as patience has run out with each. */
 static struct chain_choice
-seek_refuge(const struct walk *walk, unsigned first, struct chain_look look, int64_t patience_ms,
-	    int64_t now_ms)
+seek_refuge(const struct walk *walk, unsigned first, struct chain_look look)
 {
+	int64_t patience_ms = walk->patience_ms, now_ms = walk->now_ms;
 	struct chain_choice choice = { CHAIN_WAIT, 0, INT64_MAX };
 	double patience = (double)patience_ms / 1000.0;
 
 	for (unsigned i = first; i < walk->count; i = next_model(walk, i + 1, &look)) {
 		double wait = fmax(waited(walk->state, patience_ms, now_ms), look.wait_s);
 
-		if (look.open && !is_tired(walk->state, i))
+		if (look.open && !is_tired(walk, i, &look))
 			return go(i, &look);
 		/* One that failed this job again and again is better than none. */
 		if (look.open && choice.answer == CHAIN_WAIT)
@@ -135,7 +149,7 @@ struct chain_choice
 chain_choose(const struct chain_state *state, unsigned count, bool refuge, int64_t patience_ms,
 	     int64_t now_ms, chain_look_fn *look, void *arg)
 {
-	struct walk walk = { state, count, true, look, arg };
+	struct walk walk = { state, count, patience_ms, now_ms, true, look, arg };
 	struct chain_look at;
 	unsigned first = next_model(&walk, 0, &at);
 
@@ -144,8 +158,8 @@ chain_choose(const struct chain_state *state, unsigned count, bool refuge, int64
 		first = next_model(&walk, 0, &at);
 	}
 	if (refuge)
-		return seek_refuge(&walk, first, at, patience_ms, now_ms);
-	if (first < count && at.open && !is_tired(state, first))
+		return seek_refuge(&walk, first, at);
+	if (first < count && at.open && !is_tired(&walk, first, &at))
 		return go(first, &at);
 	return (struct chain_choice){ CHAIN_WAIT, 0, INT64_MAX };
 }

@@ -23,17 +23,19 @@ struct chain_state {
 	int64_t refused_ms;	 /* monotonic: first of its refusals in a row; 0: none */
 	int64_t last_refused_ms; /* and the last one */
 	uint32_t barred;	 /* models that cannot serve it */
+	uint8_t refuser;	 /* the model that refused it so */
 	uint8_t faults;		 /* in a row, on the model */
 	uint8_t faulty;		 /* with this number */
 };
 
 /* One model, as the gates see it now. */
 struct chain_look {
-	bool open;     /* it may be sent to */
-	bool probe;    /* as the one request that tries it in the dark */
-	bool unusable; /* it refused somebody as a model lately */
-	bool classic;  /* policy = classic: left after its attempts, never for the wait */
-	double wait_s; /* how long it would probably keep the job */
+	bool open;	     /* it may be sent to */
+	bool probe;	     /* as the one request that tries it in the dark */
+	bool unusable;	     /* it refused somebody as a model lately */
+	bool classic;	     /* policy = classic: left after its attempts, never for the wait */
+	double wait_s;	     /* how long it would probably keep the job */
+	int64_t accepted_ms; /* monotonic: when it last took a request; 0: never */
 };
 typedef void chain_look_fn(unsigned model, struct chain_look *ret, void *arg);
 
@@ -57,7 +59,7 @@ struct chain_choice chain_choose(const struct chain_state *state, unsigned count
 void chain_blocked(struct chain_state *state, int64_t now_ms);
 /* It was sent somewhere. */
 void chain_sent(struct chain_state *state);
-void chain_refused(struct chain_state *state, int64_t now_ms);
+void chain_refused(struct chain_state *state, unsigned model, int64_t now_ms);
 void chain_faulted(struct chain_state *state, unsigned model);
 /* Never again to this model; false when that was the last one left. */
 bool chain_bar(struct chain_state *state, unsigned model, unsigned count);

@@ -44,6 +44,7 @@ look_at(unsigned i, struct chain_look *ret, void *arg)
 
 	ret->open = gates_may_send(gates, model, job->cost_input, job->max_output, choosing->now,
 				   &choosing->when, &ret->probe);
+	ret->accepted_ms = (int64_t)(gates_accepted_at(gates, model) * 1000.0);
 	ret->unusable = gates_is_unusable(gates, model, choosing->now);
 	ret->classic =
 	    config_gate_of(choosing->runner->config, model).policy == CONFIG_POLICY_CLASSIC;

@@ -233,7 +233,7 @@ again_after_refusal(struct attempt *attempt, const struct answer *answer)
 {
 	struct job *job = attempt->job;
 
-	chain_refused(&job->chain, clock_mono_ms());
+	chain_refused(&job->chain, attempt->model_index, clock_mono_ms());
 	if (answer->class == API_OVERLOADED)
 		job->overloads += job->overloads < UINT8_MAX;
 	again(attempt, rest_of(attempt));

@@ -61,6 +61,8 @@ double gates_expected_wait(struct gates *gates, const char *model, double cost_i
 bool gates_share_fault(struct gates *gates, const char *model, uint64_t job);
 /* It has failed by its own faults: they say nothing about those that come. */
 void gates_forget_fault(struct gates *gates, const char *model, uint64_t job);
+/* When model last took a request, monotonic seconds; 0: never yet. */
+double gates_accepted_at(struct gates *gates, const char *model);
 /* Refused as a model (404, 403 for the model) less than an hour ago: a chain
  * goes past it. Its gate stays as it is: who wants no other model may ask. */
 bool gates_is_unusable(struct gates *gates, const char *model, double now);

@@ -97,6 +97,14 @@ gates_expected_wait(struct gates *gates, const char *name, double cost_input, do
 	return fmax(fmax(until - now, dark), 0.0);
 }
 
+double
+gates_accepted_at(struct gates *gates, const char *name)
+{
+	const struct model_gate *model = gates_find(gates, name);
+
+	return model ? model->gate.accepted_at : 0.0;
+}
+
 bool
 gates_is_unusable(struct gates *gates, const char *name, double now)
 {

@@ -88,3 +88,8 @@ with Story() as story:
     equal(SONNET, served(client, submit("back", chain=chain), "back"))
     equal((0, 0), tuple(client.request("status")[0]["queue"][state] for state in ("failed", "expired")))
     equal(0, api.stats()["accepted_again"], "jobs that were paid for twice")
+
+    # Alone it cannot make the dark known: refused for longer than its patience, it goes on all the same.
+    api.control("always ttfb=300 gen=600 refuse=200; dark model=*haiku* clear")
+    equal(HAIKU, served(client, submit("lonely", chain="soon"), "lonely"))
+    equal("claude-sonnet-5-5", api.attempts("lonely")[0]["model"])

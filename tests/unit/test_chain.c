@@ -129,13 +129,28 @@ refused_again_and_again_is_kept_waiting_too(void **unused)
 
 	(void)unused;
 	close_for(0, 0.0);
-	chain_refused(&state, NOW - 12000);
+	chain_refused(&state, 0, NOW - 12000);
 	assert_int_equal(refugee(&state).answer, CHAIN_WAIT);
-	chain_refused(&state, NOW - 500);
+	chain_refused(&state, 0, NOW - 500);
 	assert_goes_to(refugee(&state), 1);
-	/* Open for this moment: it stays true to its first model. */
+	/* Open for this moment, and somebody else got through: back to its first model. */
 	world.at[0].open = true;
+	world.at[0].accepted_ms = NOW - 400;
 	assert_goes_to(native(&state), 0);
+	/* Nobody did since: it would be refused again, and the next one is preferred. */
+	world.at[0].accepted_ms = NOW - 600;
+	assert_int_equal(native(&state).answer, CHAIN_WAIT);
+	assert_goes_to(refugee(&state), 1);
+	/* But not before its patience has run out, */
+	chain_refused(&state, 1, NOW - 300);
+	assert_goes_to(native(&state), 0);
+	/* and the one that refuses it is better than none. */
+	state = (struct chain_state){ 0 };
+	chain_refused(&state, 0, NOW - 12000);
+	chain_refused(&state, 0, NOW - 500);
+	close_for(1, 0.0);
+	close_for(2, 0.0);
+	assert_goes_to(refugee(&state), 0);
 }
 
 static void
