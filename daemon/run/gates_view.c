@@ -267,39 +267,54 @@ gates_next(struct gates *gates, double now, struct gates_row *row)
 	       fill_next(row, model->name, "model", &model->gate, &model->gate_config, now);
 }
 
+/* One of the gates that a request passes, as gates_words() looks at it. */
+struct passed {
+	const char *name, *reason, *trouble;
+	const struct gate *gate;
+	const struct gate_config *config;
+};
+
+/* Of the closed ones the first, or of the others: what is said of it. */
+static bool
+put_first(const struct passed *all, size_t count, bool closed, double now, char *buf, size_t len)
+{
+	char words[GATE_DESCRIPTION_LEN];
+
+	for (size_t i = 0; i < count; i++) {
+		struct gate_view view;
+		const char *reason;
+
+		gate_look(all[i].gate, all[i].config, now, &view);
+		if (view.weather == GATE_OPEN || is_passable(&view) == closed)
+			continue;
+		reason = reason_now(&view, all[i].reason, all[i].trouble);
+		gate_describe(all[i].gate, all[i].config, now, words, sizeof(words));
+		snprintf(buf, len, "%s %s%s%s", all[i].name, words, reason[0] ? ": " : "", reason);
+		return true;
+	}
+	return false;
+}
+
 const char *
 gates_words(struct gates *gates, const char *name, double now, char *buf, size_t len)
 {
 	struct model_gate *model = gates_model(gates, name, now);
 	char words[GATE_DESCRIPTION_LEN];
-	const struct {
-		const char *name, *reason, *trouble;
-		const struct gate *gate;
-		const struct gate_config *config;
-	} all[] = {
+	const struct passed all[] = {
 		{ "the key", gates->key_reason, "", &gates->key, &gates->host_config },
 		{ "the API's host", gates->host_reason, gates->host_trouble, &gates->host,
 		  &gates->host_config },
 		{ model->name, model->reason, "", &model->gate, &model->gate_config },
 	};
 
-	bool kept = gates_model_words(gates, model, now, words, sizeof(words));
-
+	/* What keeps requests back goes before what only slows them. */
 	buf[0] = '\0';
-	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
-		struct gate_view view;
-		const char *reason;
-
-		gate_look(all[i].gate, all[i].config, now, &view);
-		if (view.weather == GATE_OPEN || (kept && is_passable(&view)))
-			continue;
-		reason = reason_now(&view, all[i].reason, all[i].trouble);
-		gate_describe(all[i].gate, all[i].config, now, words, sizeof(words));
-		snprintf(buf, len, "%s %s%s%s", all[i].name, words, reason[0] ? ": " : "", reason);
+	if (put_first(all, ARRAY_LEN(all), true, now, buf, len))
 		return buf;
-	}
 	if (gates_model_words(gates, model, now, words, sizeof(words)))
 		snprintf(buf, len, "%s %s", model->name, words);
+	else
+		(void)put_first(all, ARRAY_LEN(all), false, now, buf, len);
 	return buf;
 }
 

@@ -168,5 +168,5 @@ put_status(struct jsonput *put, struct server *server)
 	put_gates(put, server);
 	put_key_and_disk(put, server);
 	jsonput_member_bool(put, "draining", runner_is_draining(server->runner));
-	jsonput_member_int(put, "connections", (int64_t)server->session_count);
+	jsonput_member_int(put, "connections", (int64_t)server_connections(server));
 }
