@@ -54,6 +54,7 @@ install: $(OUT)/forebayd $(OUT)/forebay $(OUT)/libforebay.a $(OUT)/libforebay.so
 	install -m 0644 client/examples/*.c client/examples/README.md $(DESTDIR)$(DOCDIR)/examples
 	$(in_place) systemd/forebayd.service | $(to) $(DESTDIR)$(UNITDIR)/forebayd.service
 	$(in_place) systemd/forebayd.socket | $(to) $(DESTDIR)$(UNITDIR)/forebayd.socket
+	$(in_place) systemd/forebayd-http.socket | $(to) $(DESTDIR)$(UNITDIR)/forebayd-http.socket
 	set -e; for f in $(DROP_INS); do \
 		install -D -m 0644 systemd/drop-ins/$$f \
 			$(DESTDIR)$(UNITDIR)/forebayd.service.d/$$f; \
@@ -69,7 +70,7 @@ install: $(OUT)/forebayd $(OUT)/forebay $(OUT)/libforebay.a $(OUT)/libforebay.so
 		'    systemd-sysusers && systemd-tmpfiles --create && journalctl --update-catalog' \
 		'    ldconfig && systemctl daemon-reload' \
 		'    # put the API key into $(SYSCONFDIR)/forebay/keys.d/claude, mode 0600' \
-		'    systemctl enable --now forebayd.socket forebayd.service'
+		'    systemctl enable --now forebayd.socket forebayd-http.socket forebayd.service'
 
 uninstall: ## remove what install put there; configuration and queue stay
 	rm -f $(DESTDIR)$(SBINDIR)/forebayd $(DESTDIR)$(BINDIR)/forebay
@@ -77,7 +78,8 @@ uninstall: ## remove what install put there; configuration and queue stay
 	rm -f $(DESTDIR)$(LIBDIR)/pkgconfig/forebay.pc
 	rm -f $(DESTDIR)$(LIBDIR)/libforebay.a $(DESTDIR)$(LIBDIR)/libforebay.so
 	rm -f $(DESTDIR)$(LIBDIR)/libforebay.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)/libforebay.so.$(VERSION)
-	rm -f $(DESTDIR)$(UNITDIR)/forebayd.service $(DESTDIR)$(UNITDIR)/forebayd.socket
+	rm -f $(DESTDIR)$(UNITDIR)/forebayd.service $(DESTDIR)$(UNITDIR)/forebayd.socket \
+	      $(DESTDIR)$(UNITDIR)/forebayd-http.socket
 	rm -f $(DESTDIR)$(UNITDIR)/forebayd.service.d/50-v257.conf
 	rm -f $(DESTDIR)$(UNITDIR)/forebayd.service.d/60-v260.conf
 	-rmdir $(DESTDIR)$(UNITDIR)/forebayd.service.d 2>/dev/null

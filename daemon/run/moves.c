@@ -233,6 +233,15 @@ runner_attempt(const struct runner *runner, uint64_t id, const char **ret_change
 	return attempt ? attempt->model : NULL;
 }
 
+const char *
+runner_request_id(const struct runner *runner, uint64_t id)
+{
+	const struct job *job = lanes_find(runner->lanes, id);
+	const struct attempt *attempt = job ? job->attempt : NULL;
+
+	return attempt && attempt->headers.request_id[0] ? attempt->headers.request_id : NULL;
+}
+
 static const char *
 ordinal(size_t n)
 {

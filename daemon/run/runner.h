@@ -127,6 +127,10 @@ bool runner_knows_ephemeral(const struct runner *runner, uint64_t id, uid_t *ret
  * Borrowed until the loop turns; NULL, and NULL, when it is in none. */
 const char *runner_attempt(const struct runner *runner, uint64_t id, const char **ret_changes);
 
+/* What the API calls the request of that attempt, NULL while its answer has not begun. Borrowed
+ * as above. */
+const char *runner_request_id(const struct runner *runner, uint64_t id);
+
 /* Why job id waits: "claude-opus-5-5 dark 3m10s, next try in 3.4 s; 3rd in
  * line". model is its first choice, NULL if the caller does not know. Returns buf. */
 const char *runner_waiting(struct runner *runner, uint64_t id, const char *model, char *buf,

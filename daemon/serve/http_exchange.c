@@ -52,13 +52,16 @@ put_lines(const struct exchange *exchange, const char *type, char ret[static HTT
 {
 	const struct http_job *job = exchange->job;
 	char ours[HTTP_REQUEST_ID_LEN], id[48] = "", model[192] = "";
+	const char *request_id = job->end.request_id;
 
+	if (!request_id)
+		request_id = runner_request_id(runner_of(exchange), job->id);
 	if (job->id)
 		snprintf(id, sizeof(id), "x-forebay-job: %" PRIu64 "\r\n", job->id);
 	if (job->model && job->asked_model[0] && strcmp(job->model, job->asked_model) != 0)
 		snprintf(model, sizeof(model), "x-forebay-model-served: %.140s\r\n", job->model);
 	snprintf(ret, HTTP_LINES_LEN, "content-type: %s\r\nrequest-id: %.100s\r\n%s%s", type,
-		 job->end.request_id ? job->end.request_id : http_request_id(ours), id, model);
+		 request_id ? request_id : http_request_id(ours), id, model);
 }
 
 static void

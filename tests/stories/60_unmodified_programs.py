@@ -26,6 +26,7 @@ with Story() as story:
         check(answer.data.startswith(b"event: message_start\ndata: "), answer.data[:80])
         check(answer.data.endswith(b'event: message_stop\ndata: {"type":"message_stop"}\n\n'), answer.data[-80:])
         equal(4, answer.data.count(b"event: content_block_delta"))
+        check(not answer.headers["request-id"].startswith("req_forebay_"), answer.headers["request-id"])
 
     # All spellings of the path, one connection, query and headers go along, credentials do not.
     connection = Connection(daemon)
