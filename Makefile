@@ -40,7 +40,7 @@ FUZZ_REPLAY = $(call tests_of,tests/fuzz,fuzz_)
 BENCHES     = $(call tests_of,tests/bench,bench_)
 EXAMPLES    = $(patsubst client/%.c,$(OUT)/%,$(wildcard client/examples/*.c))
 
-.PHONY: all run check check-long bench bench-storm lint format deps install uninstall fuzz clean help FORCE
+.PHONY: all run check check-long check-claude-code bench bench-storm lint format deps install uninstall fuzz clean help FORCE
 .DEFAULT_GOAL := all
 
 all: $(OUT)/forebayd $(OUT)/forebay $(OUT)/libforebay.so $(OUT)/libforebay.a $(OUT)/fakeapi ## build the daemon, the command, the library and the fake API
@@ -60,6 +60,11 @@ check-long: deps ## the long forms: 500 kills, 60 s a fuzzer, sanitizers
 	@$(MAKE) --no-print-directory check SAN=address,undefined OUT=$(OUT)/address-undefined
 	@$(MAKE) --no-print-directory check SAN=thread OUT=$(OUT)/thread
 
+check-claude-code: deps ## Claude Code itself in a storm; npm brings it, 235 MB
+	@$(MAKE) --no-print-directory -j$$(nproc) all
+	@OUT=$(OUT) $(PYTHON) tests/clients/npm.py claude-code
+	@OUT=$(OUT) CLAUDE_CODE=1 $(PYTHON) tests/run.py 73_claude_code
+
 bench: deps ## measure, each figure beside its baseline
 	@$(MAKE) --no-print-directory -j$$(nproc) all benches
 	@OUT=$(OUT) $(PYTHON) tests/bench/run.py $(BENCH)
@@ -68,7 +73,7 @@ bench-storm: deps ## forebayd in the simulator's weather, beside what users have
 	@$(MAKE) --no-print-directory -j$$(nproc) all
 	@OUT=$(OUT) $(PYTHON) tests/bench/storm.py $(STORM)
 
-tests: $(UNIT_TESTS) $(FUZZ_REPLAY) $(EXAMPLES) $(OUT)/libgate-sim.so
+tests: $(UNIT_TESTS) $(FUZZ_REPLAY) $(EXAMPLES) $(OUT)/libgate-sim.so $(OUT)/tests/clients/assemble
 benches: $(BENCHES)
 .PHONY: tests benches
 
@@ -167,6 +172,11 @@ $(CLIENT_FUZZ): $(OUT)/%: $(OUT)/%.o $(OUT)/tests/fuzz/replay.o $(CLIENT_ARCHIVE
 
 $(filter-out $(CLIENT_FUZZ),$(FUZZ_REPLAY)): $(OUT)/%: $(OUT)/%.o $(OUT)/tests/fuzz/replay.o \
 		$(room_archives)
+	$(if $(V),,@echo "  LD    $@")
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
+# A recorded stream in, the daemon's Message out: for the stories that ask the SDK.
+$(OUT)/tests/clients/assemble: $(OUT)/tests/clients/assemble.o $(room_archives)
 	$(if $(V),,@echo "  LD    $@")
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
