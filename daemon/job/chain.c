@@ -10,6 +10,9 @@
 /* So many faults in a row on one model, and another one is preferred. */
 #define FAULTS_BEFORE_NEXT 2
 
+/* Refusals further apart are no row: a rest is a few seconds. */
+#define ROW_MS 60000
+
 bool
 chain_is_barred(const struct chain_state *state, unsigned model)
 {
@@ -32,7 +35,8 @@ chain_sent(struct chain_state *state)
 void
 chain_refused(struct chain_state *state, unsigned model, int64_t now_ms)
 {
-	if (state->refused_ms == 0 || state->refuser != model)
+	if (state->refused_ms == 0 || state->refuser != model ||
+	    now_ms - state->last_refused_ms > ROW_MS)
 		state->refused_ms = now_ms;
 	state->refuser = (uint8_t)model;
 	state->last_refused_ms = now_ms;
@@ -45,6 +49,16 @@ chain_faulted(struct chain_state *state, unsigned model)
 		state->faults = 0;
 	state->faulty = (uint8_t)model;
 	state->faults += state->faults < UINT8_MAX;
+}
+
+unsigned
+chain_tried(struct chain_state *state, unsigned model)
+{
+	if (state->tried != model)
+		state->tries = 0;
+	state->tried = (uint8_t)model;
+	state->tries += state->tries < UINT8_MAX;
+	return state->tries;
 }
 
 bool
@@ -114,7 +128,8 @@ is_tired(const struct walk *walk, unsigned model, const struct chain_look *look)
 static struct chain_choice
 go(unsigned model, const struct chain_look *look)
 {
-	return (struct chain_choice){ look->probe ? CHAIN_PROBE : CHAIN_GO, model, INT64_MAX };
+	return (struct chain_choice){ look->probe ? CHAIN_PROBE : CHAIN_GO, model, INT64_MAX,
+				      false };
 }
 
 /* From the first on, as long as patience has run out with each. */
@@ -122,7 +137,7 @@ static struct chain_choice
 seek_refuge(const struct walk *walk, unsigned first, struct chain_look look)
 {
 	int64_t patience_ms = walk->patience_ms, now_ms = walk->now_ms;
-	struct chain_choice choice = { CHAIN_WAIT, 0, INT64_MAX };
+	struct chain_choice choice = { CHAIN_WAIT, 0, INT64_MAX, walk->state->barred != 0 };
 	double patience = (double)patience_ms / 1000.0;
 
 	for (unsigned i = first; i < walk->count; i = next_model(walk, i + 1, &look)) {
@@ -150,7 +165,7 @@ chain_choose(const struct chain_state *state, unsigned count, bool refuge, int64
 	     int64_t now_ms, chain_look_fn *look, void *arg)
 {
 	struct walk walk = { state, count, patience_ms, now_ms, true, look, arg };
-	struct chain_look at;
+	struct chain_look at = { 0 };
 	unsigned first = next_model(&walk, 0, &at);
 
 	if (first == count) {
@@ -161,5 +176,5 @@ chain_choose(const struct chain_state *state, unsigned count, bool refuge, int64
 		return seek_refuge(&walk, first, at);
 	if (first < count && at.open && !is_tired(&walk, first, &at))
 		return go(first, &at);
-	return (struct chain_choice){ CHAIN_WAIT, 0, INT64_MAX };
+	return (struct chain_choice){ CHAIN_WAIT, 0, INT64_MAX, state->barred != 0 || at.open };
 }

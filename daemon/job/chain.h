@@ -24,6 +24,8 @@ struct chain_state {
 	int64_t last_refused_ms; /* and the last one */
 	uint32_t barred;	 /* models that cannot serve it */
 	uint8_t refuser;	 /* the model that refused it so */
+	uint8_t tries;		 /* by the classic rule, on the model */
+	uint8_t tried;		 /* with this number */
 	uint8_t faults;		 /* in a row, on the model */
 	uint8_t faulty;		 /* with this number */
 };
@@ -44,6 +46,7 @@ struct chain_choice {
 	enum chain_answer answer;
 	unsigned model;	 /* of GO and PROBE */
 	int64_t when_ms; /* of WAIT, monotonic: patience ends then; INT64_MAX */
+	bool own;	 /* of WAIT: it keeps this job, and perhaps not those behind it */
 };
 
 /*
@@ -61,6 +64,8 @@ void chain_blocked(struct chain_state *state, int64_t now_ms);
 void chain_sent(struct chain_state *state);
 void chain_refused(struct chain_state *state, unsigned model, int64_t now_ms);
 void chain_faulted(struct chain_state *state, unsigned model);
+/* A try by the classic rule has failed; which one on this model it was. */
+unsigned chain_tried(struct chain_state *state, unsigned model);
 /* Never again to this model; false when that was the last one left. */
 bool chain_bar(struct chain_state *state, unsigned model, unsigned count);
 bool chain_is_barred(const struct chain_state *state, unsigned model);

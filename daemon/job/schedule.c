@@ -67,13 +67,14 @@ struct question {
 	void *arg;
 };
 
-/* The first of the lane's jobs that can go. */
+/* The first of the lane's jobs that can go. However many stand in front that are kept by
+ * what concerns them alone. */
 static struct job *
 first_of_lane(const struct lane *lane, const struct question *ask)
 {
-	size_t looks = ask->refuge ? MIN(lane->ready, (size_t)LOOKS) : 1;
+	size_t looks = ask->refuge ? LOOKS : 1;
 
-	for (size_t i = 0; i < looks; i++) {
+	for (size_t i = 0; i < lane->ready && looks > 0; i++) {
 		struct job *job = lane->window[i];
 
 		switch (ask->verdict(lane, job, ask->refuge, ask->arg)) {
@@ -82,6 +83,9 @@ first_of_lane(const struct lane *lane, const struct question *ask)
 		case SCHEDULE_PROBE:
 			return smallest_like(lane, i);
 		case SCHEDULE_NO:
+			looks--;
+			break;
+		case SCHEDULE_NOT_IT:
 			break;
 		}
 	}

@@ -17,7 +17,8 @@
 #include "daemon/job/lanes.h"
 
 enum schedule_verdict {
-	SCHEDULE_NO, /* not now: nothing of this lane can go */
+	SCHEDULE_NO,	 /* not now: nothing of this lane can go */
+	SCHEDULE_NOT_IT, /* not this one; what keeps it need not keep those behind it */
 	SCHEDULE_YES,
 	SCHEDULE_PROBE, /* it is the one request that tries a dark gate: a small one */
 };
@@ -25,8 +26,8 @@ enum schedule_verdict {
  * Asked for each lane looked at, with the job that stands first. refuge: may it
  * go to a later model of its chain? Asked in a second round within the class,
  * when no job can go to its first one: natives go before refugees. Then also
- * the few behind the first are asked, for one of them may be barred where
- * others are not. Sets job->model when it may go.
+ * the few behind the first are asked; and always whoever stands behind one that
+ * is NOT_IT. Sets job->model when it may go.
  */
 typedef enum schedule_verdict schedule_verdict_fn(const struct lane *lane, struct job *job,
 						  bool refuge, void *arg);

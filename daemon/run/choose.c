@@ -68,7 +68,7 @@ choose_of_chain(struct choosing *choosing, const struct lane *lane, struct job *
 			chain_blocked(&job->chain, now_ms);
 		if (choice.when_ms != INT64_MAX)
 			choosing->when = fmin(choosing->when, (double)choice.when_ms / 1000.0);
-		return SCHEDULE_NO;
+		return choice.own ? SCHEDULE_NOT_IT : SCHEDULE_NO;
 	}
 	job->model = (uint8_t)choice.model;
 	return choice.answer == CHAIN_PROBE ? SCHEDULE_PROBE : SCHEDULE_YES;

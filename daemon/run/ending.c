@@ -206,13 +206,14 @@ leave_model(struct attempt *attempt, const struct answer *answer)
 static void
 again_as_classic(struct attempt *attempt, const struct answer *answer)
 {
-	struct job *job = attempt->job;
+	/* Another model of its chain may have another rule, and a count of its own. */
+	unsigned tries = chain_tried(&attempt->job->chain, attempt->model_index);
 
-	if (++job->refusals >= CLASSIC_ATTEMPTS)
+	if (tries >= CLASSIC_ATTEMPTS)
 		leave_model(attempt, answer);
 	else
-		again(attempt, MIN((int64_t)CLASSIC_MAX_MS,
-				   (int64_t)CLASSIC_BASE_MS << (job->refusals - 1)));
+		again(attempt,
+		      MIN((int64_t)CLASSIC_MAX_MS, (int64_t)CLASSIC_BASE_MS << (tries - 1)));
 }
 
 /* An answer that had begun is paid for, whatever broke it: such a job asks again
@@ -435,10 +436,16 @@ landed(struct attempt *attempt, const uint8_t *body, size_t body_len)
 					     .result_len = body_len });
 	attempt_free(attempt);
 	job->attempt = NULL;
+	/* The disk left its deadline out while it ran. */
+	if (again && !job->ephemeral)
+		patrol_expect(runner, job->deadline_ms);
 	if (again)
 		lanes_rest(runner->lanes, job);
 	if (again && job->ephemeral)
 		ephemera_wait(runner, job->ephemera);
+	/* Nothing starts any more: its row is all that stays of it. */
+	if (again && job->ephemeral && runner->draining)
+		patrol_spill(runner, job->ephemera);
 	if (!again)
 		runner_drop_job(runner, job);
 	cancel_resume(runner, id);

@@ -317,6 +317,7 @@ gates_stalled(struct gates *gates, struct pass *pass, double now)
 		     clock_random());
 	snprintf(gates->host_trouble, sizeof(gates->host_trouble), "requests get no answer");
 	gate_stalled(&gates->host, &gates->host_config, now, &pass->host_ticket, clock_random());
+	hear(pass); /* it need not have been quiet before */
 	note_weather(gates, pass->model, now);
 }
 

@@ -84,7 +84,7 @@ void runner_refill(struct runner *runner, struct lane *lane);
 /* The slot of an attempt is free again. */
 void runner_slot_freed(struct runner *runner, struct attempt *attempt);
 /* No first byte for too long: another job may have its slot, until it comes
- * after all. At most as many as there are workers. */
+ * after all. At most as many as there are workers, or 128. */
 void runner_lend_slot(struct runner *runner, struct attempt *attempt);
 void runner_reclaim_slot(struct runner *runner, struct attempt *attempt);
 void runner_check_drained(struct runner *runner);

@@ -89,6 +89,27 @@ an_unheard_bucket_starts_with_two(void **unused)
 	gates_free(gates);
 }
 
+/* A gate that has learned of slow refusals is stalled before it is quiet. */
+static void
+a_stalled_one_makes_room_in_an_unheard_bucket(void **unused)
+{
+	struct gates *gates = gates_new(config, 1.0);
+	struct pass first, second;
+
+	(void)unused;
+	for (unsigned i = 0; i < 20; i++)
+		succeed(gates, OTHER, 100, 0.0);
+	first = send(gates, OPUS_A, 1.0);
+	second = send(gates, OPUS_B, 1.0);
+	assert_false(may(gates, OPUS_C, 1.0));
+	gates_stalled(gates, &first, 13.0);
+	assert_int_equal(gates_model(gates, OPUS_A, 13.0)->bucket->unheard, 1);
+	gates_forgotten(gates, &first, 14.0);
+	gates_forgotten(gates, &second, 14.0);
+	assert_int_equal(gates_model(gates, OPUS_A, 14.0)->bucket->unheard, 0);
+	gates_free(gates);
+}
+
 static void
 a_limit_is_that_of_its_family(void **unused)
 {
@@ -269,6 +290,7 @@ main(void)
 		cmocka_unit_test(a_limit_holds_the_bucket_as_long_as_told),
 		cmocka_unit_test(the_servers_limits_are_mirrored),
 		cmocka_unit_test(an_unheard_bucket_starts_with_two),
+		cmocka_unit_test(a_stalled_one_makes_room_in_an_unheard_bucket),
 		cmocka_unit_test(a_limit_is_that_of_its_family),
 		cmocka_unit_test(too_steep_a_rise_starts_all_of_the_family_small),
 		cmocka_unit_test(a_limit_in_the_stream_holds_too),

@@ -65,11 +65,12 @@ verdict(const struct lane *lane, struct job *job, bool refuge, void *arg)
 	struct world *all = arg;
 	const char *model = lane->route->models[refuge];
 
-	if (!refuge)
-		assert_ptr_equal(job, lane->window[0]);
+	/* Natively only those are passed by that are kept by their own bars. */
+	for (size_t i = 0; !refuge && lane->window[i] != job; i++)
+		assert_true(lane->window[i]->chain.barred);
 	all->asked++;
 	if (chain_is_barred(&job->chain, refuge))
-		return SCHEDULE_NO;
+		return SCHEDULE_NOT_IT;
 	job->model = refuge;
 	if (all->closed && strcmp(model, all->closed) == 0)
 		return SCHEDULE_NO;
@@ -482,10 +483,28 @@ one_that_is_barred_does_not_keep_the_others_of_its_lane(void **unused)
 	(void)chain_bar(&jobs[7]->chain, 1, 2);
 	assert_ptr_equal(next(), jobs[6]);
 	assert_int_equal(jobs[6]->model, 1);
-	/* Where the whole front is barred, nobody behind it is tried in vain. */
-	for (size_t i = 0; i < 8; i++)
+	/* However many of the front are barred. */
+	for (size_t i = 0; i < 10; i++)
 		(void)chain_bar(&jobs[i]->chain, 1, 2);
-	assert_null(next());
+	assert_ptr_equal(next(), jobs[10]);
+	end();
+}
+
+static void
+one_that_is_barred_from_its_first_model_keeps_no_native(void **unused)
+{
+	struct job *barred, *native;
+
+	(void)unused;
+	begin();
+	barred = add(1, FOREBAY_CLASS_INTERACTIVE, "open,closed", 1);
+	(void)chain_bar(&barred->chain, 0, 2);
+	native = add(1, FOREBAY_CLASS_INTERACTIVE, "open,closed", 1);
+	world.closed = "closed";
+	/* Owner 2 always has somebody who could go. */
+	lanes_owner(world.lanes, 2, NULL)->served[FOREBAY_CLASS_INTERACTIVE] = 1e6;
+	add(2, FOREBAY_CLASS_INTERACTIVE, "open", 1);
+	assert_ptr_equal(next(), native);
 	end();
 }
 
@@ -509,6 +528,7 @@ main(void)
 		cmocka_unit_test(natives_go_before_refugees_of_their_class),
 		cmocka_unit_test(its_first_model_comes_first_for_everybody),
 		cmocka_unit_test(one_that_is_barred_does_not_keep_the_others_of_its_lane),
+		cmocka_unit_test(one_that_is_barred_from_its_first_model_keeps_no_native),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
