@@ -21,6 +21,7 @@ static const struct rule {
 	{ "thinking_delta",   "thinking",        "thinking",  EVENT_THINKING,     APPEND },
 	{ "input_json_delta", "tool_use",        "input",     EVENT_PARTIAL_JSON, INPUT },
 	{ "input_json_delta", "server_tool_use", "input",     EVENT_PARTIAL_JSON, INPUT },
+	{ "input_json_delta", "mcp_tool_use",    "input",     EVENT_PARTIAL_JSON, INPUT },
 	{ "signature_delta",  "thinking",        "signature", EVENT_SIGNATURE,    REPLACE },
 	{ "citations_delta",  "text",            "citations", EVENT_CITATION,     LIST },
 	{ "compaction_delta", "compaction",      "content",   EVENT_CONTENT,      REPLACE },

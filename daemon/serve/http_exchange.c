@@ -278,6 +278,10 @@ look_ended_stream(struct exchange *exchange)
 		tell_failure(exchange);
 		return;
 	}
+	/* The answer counts, though the blank line behind its last event is missing:
+	 * without one, clients drop that event. */
+	if (events->whole > 0 && events->whole < end->raw_len)
+		http_conn_send(exchange->client->conn, "\n\n", 2);
 	exchange->done = true;
 	http_conn_end(exchange->client->conn);
 }
