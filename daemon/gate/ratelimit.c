@@ -242,3 +242,12 @@ ratelimit_limited(struct ratelimit *rl, double now, const struct ratelimit_charg
 		bucket_cap(&kind->bucket, rl->hold_until, 0.0);
 	}
 }
+
+void
+ratelimit_release(struct ratelimit *rl)
+{
+	rl->hold_until = 0.0;
+	/* These were emptied as of that moment. */
+	for (int i = 0; i < BUCKET_KINDS; i++)
+		rl->kinds[i].bucket.at = 0.0;
+}

@@ -67,6 +67,9 @@ void ratelimit_unsent(struct ratelimit *rl, double now, const struct ratelimit_c
 void ratelimit_headers(struct ratelimit *rl, double now, const struct ratelimit_charge *charge,
 		       enum bucket_kind kind, double limit, double remaining);
 
+/* By hand: what retry-after said is over. */
+void ratelimit_release(struct ratelimit *rl);
+
 /* 429. random in [0, 1) adds up to a quarter of a second, never less. For a while
  * a smaller share of the limits is used; ramp: a much smaller one. */
 void ratelimit_limited(struct ratelimit *rl, double now, const struct ratelimit_charge *charge,

@@ -130,6 +130,7 @@ static void
 release_model(struct model_gate *model)
 {
 	model->unusable_until = 0.0;
+	ratelimit_release(&model->bucket->limit);
 	gate_release(&model->gate);
 	model->reason[0] = '\0';
 	model->dirty = true;

@@ -87,6 +87,7 @@ void exchange_break(struct exchange *exchange);
 void exchange_free(struct exchange *exchange);
 
 /* http_direct.c: path is the API's own, without query. */
+#define HTTP_OTHER_GATE "other" /* of paths we do not know: such a request is not repeated */
 void http_direct_start(struct http_client *client, const char *gate, const char *path);
 void http_direct_cancel(struct http_client *client);
 

@@ -20,19 +20,45 @@ struct http_direct {
 	struct direct *direct;	    /* owned, gone when it has answered */
 };
 
+/* It passes: nothing came at all, or what came is no fault of the request. */
+static bool
+is_passing(const struct direct_answer *answer)
+{
+	return answer->status == 0 || answer->status == 429 || answer->status == 503 ||
+	       answer->status == 529;
+}
+
+static unsigned
+after_s(const struct direct_answer *answer)
+{
+	return (unsigned)fmin(fmax(ceil(answer->retry_after_s), 1), MAX_RETRY_AFTER_S);
+}
+
 static void
 fail(struct http_client *client, const struct direct_answer *answer)
 {
-	bool again = answer->status == 529 || answer->status == 503 || answer->status == 429;
-	struct http_error error = { .status = answer->status ? answer->status : 502,
+	struct http_error error = { .status = answer->status ? answer->status : 503,
 				    .message = answer->why,
 				    .request_id = answer->request_id[0] ? answer->request_id : NULL,
-				    .again = again && answer->retry_after_s >= 0 };
+				    .again = is_passing(answer) };
 
 	if (error.again)
-		error.after_s =
-		    (unsigned)fmin(fmax(ceil(answer->retry_after_s), 1), MAX_RETRY_AFTER_S);
+		error.after_s = after_s(answer);
 	http_error_reply(client->conn, &error);
+}
+
+/* What an SDK is to do with an answer that is none. */
+static const char *
+advice(const struct direct_answer *answer, char *ret, size_t size)
+{
+	ret[0] = '\0';
+	if (answer->status / 100 == 2)
+		return ret;
+	if (is_passing(answer))
+		snprintf(ret, size, "x-should-retry: true\r\nretry-after: %u\r\n", after_s(answer));
+	else
+		snprintf(ret, size, "x-should-retry: false\r\n");
+	return ret;
 }
 
 /* A content type that can stand in a header. */
@@ -52,18 +78,18 @@ http_direct_on_answer(const struct direct_answer *answer, void *arg)
 {
 	struct http_direct *direct = arg;
 	struct http_client *client = direct->client;
-	char lines[HTTP_LINES_LEN], ours[HTTP_REQUEST_ID_LEN];
+	char lines[HTTP_LINES_LEN], ours[HTTP_REQUEST_ID_LEN], words[64];
 
 	client->direct = NULL;
 	free(direct);
-	if (answer->status != 200 && (answer->len == 0 || answer->body[0] != '{')) {
+	if (answer->status / 100 != 2 && (answer->len == 0 || answer->body[0] != '{')) {
 		fail(client, answer);
 		return;
 	}
 	snprintf(lines, sizeof(lines), "content-type: %s\r\nrequest-id: %.100s\r\n%s",
 		 type_of(answer),
 		 answer->request_id[0] ? answer->request_id : http_request_id(ours),
-		 answer->status != 200 ? "x-should-retry: false\r\n" : "");
+		 advice(answer, words, sizeof(words)));
 	http_conn_reply(client->conn, answer->status, lines, answer->body, answer->len);
 }
 
@@ -107,7 +133,8 @@ start(struct http_direct *direct, const char *gate, const char *path, struct htt
 	struct direct_request order = { .gate = gate,
 					.version = request->version,
 					.betas = betas[0] ? betas : NULL,
-					.headers = lines };
+					.headers = lines,
+					.opaque = strcmp(gate, HTTP_OTHER_GATE) == 0 };
 	uint8_t *body = http_conn_take_body(client->conn, &order.len);
 	enum forebay_err err;
 

@@ -66,7 +66,7 @@ route_models(struct http_client *client, const char *path)
 static void
 route_other(struct http_client *client, const char *path)
 {
-	http_direct_start(client, "other", path);
+	http_direct_start(client, HTTP_OTHER_GATE, path);
 }
 
 /* clang-format off */

@@ -27,6 +27,13 @@ def what_the_api_says_of_them_is_handed_on(api, daemon):
     equal((404, "not_found_error"), (answer.status, answer.error()[0]))
     answer = ask(daemon, "POST", COUNT, b'{"messages":[]}')
     equal((400, ("invalid_request_error", "model: Field required")), (answer.status, answer.error()))
+    equal("false", answer.headers["x-should-retry"])
+    # A refusal that outlasts what a client waits is handed on at once, and is no last word.
+    api.control("model=models 429 retry-after=3000")
+    answer = ask(daemon, "GET", "/v1/models")
+    equal((429, "true", "60"), (answer.status, answer.headers["x-should-retry"], answer.headers["retry-after"]))
+    daemon.client().request("release", target="models")
+    api.control("calm")
 
 
 def they_are_tried_again_inside(api, daemon):

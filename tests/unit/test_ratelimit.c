@@ -411,10 +411,28 @@ asking_again_as_told_always_passes(void **unused)
 	}
 }
 
+static void
+a_release_ends_the_wait(void **unused)
+{
+	struct ratelimit_charge charge;
+	struct ratelimit rl;
+	double when;
+
+	(void)unused;
+	ratelimit_init(&rl);
+	told(&rl, BUCKET_REQUESTS, 600, 100, 0.0);
+	charge = sent(&rl, 1.0, 0, 0);
+	ratelimit_limited(&rl, 2.0, &charge, 3000, false, 0.0);
+	assert_false(ratelimit_may_send(&rl, 100.0, 0, 0, &when));
+	ratelimit_release(&rl);
+	assert_true(ratelimit_may_send(&rl, 100.0, 0, 0, &when));
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_release_ends_the_wait),
 		cmocka_unit_test(without_headers_nothing_is_bounded),
 		cmocka_unit_test(requests_go_one_by_one_at_sixty_a_minute),
 		cmocka_unit_test(a_burst_is_half_a_second),
