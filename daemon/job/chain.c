@@ -42,23 +42,26 @@ chain_refused(struct chain_state *state, unsigned model, int64_t now_ms)
 	state->last_refused_ms = now_ms;
 }
 
+static unsigned
+count_on(struct chain_count *count, unsigned model)
+{
+	if (count->model != model)
+		count->times = 0;
+	count->model = (uint8_t)model;
+	count->times += count->times < UINT8_MAX;
+	return count->times;
+}
+
 void
 chain_faulted(struct chain_state *state, unsigned model)
 {
-	if (state->faulty != model)
-		state->faults = 0;
-	state->faulty = (uint8_t)model;
-	state->faults += state->faults < UINT8_MAX;
+	(void)count_on(&state->faults, model);
 }
 
 unsigned
 chain_tried(struct chain_state *state, unsigned model)
 {
-	if (state->tried != model)
-		state->tries = 0;
-	state->tried = (uint8_t)model;
-	state->tries += state->tries < UINT8_MAX;
-	return state->tries;
+	return count_on(&state->tries, model);
 }
 
 bool
@@ -117,7 +120,7 @@ is_tired(const struct walk *walk, unsigned model, const struct chain_look *look)
 {
 	const struct chain_state *state = walk->state;
 
-	if (state->faults >= FAULTS_BEFORE_NEXT && state->faulty == model)
+	if (state->faults.times >= FAULTS_BEFORE_NEXT && state->faults.model == model)
 		return true;
 	return state->refused_ms && state->refuser == model && !look->classic &&
 	       walk->patience_ms != CHAIN_NEVER &&

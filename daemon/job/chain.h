@@ -17,17 +17,20 @@
 #define CHAIN_MAX   32	      /* models of one chain: a bit each */
 #define CHAIN_NEVER INT64_MAX /* a patience without end */
 
+/* How often, on the model it last happened on. */
+struct chain_count {
+	uint8_t model, times;
+};
+
 /* What a job remembers of its way, in memory alone. All zero: nothing yet. */
 struct chain_state {
-	int64_t blocked_ms;	 /* monotonic: first in line since, and not let in; 0: no */
-	int64_t refused_ms;	 /* monotonic: first of its refusals in a row; 0: none */
-	int64_t last_refused_ms; /* and the last one */
-	uint32_t barred;	 /* models that cannot serve it */
-	uint8_t refuser;	 /* the model that refused it so */
-	uint8_t tries;		 /* by the classic rule, on the model */
-	uint8_t tried;		 /* with this number */
-	uint8_t faults;		 /* in a row, on the model */
-	uint8_t faulty;		 /* with this number */
+	int64_t blocked_ms;	   /* monotonic: first in line since, and not let in; 0: no */
+	int64_t refused_ms;	   /* monotonic: first of its refusals in a row; 0: none */
+	int64_t last_refused_ms;   /* and the last one */
+	uint32_t barred;	   /* models that cannot serve it */
+	uint8_t refuser;	   /* the model that refused it so */
+	struct chain_count tries;  /* by the classic rule */
+	struct chain_count faults; /* in a row */
 };
 
 /* One model, as the gates see it now. */
