@@ -139,7 +139,7 @@ find_socket(struct session *session, const struct arguments *arguments, struct v
 	       add(session, ret, "ANTHROPIC_AUTH_TOKEN", strdup("forebay"));
 }
 
-/* "8080", "127.0.0.1:8080", "localhost:8080", "[::1]:8080" as a URL; NULL: it is none
+/* "8080", "127.0.0.1:8080", "localhost:8080" as a URL; NULL: it is none
  * of them. */
 static char *
 url_of(const char *address)
@@ -152,7 +152,7 @@ url_of(const char *address)
 		return NULL;
 	if (!colon)
 		return joined("http://127.0.0.1:", port);
-	if (strncmp(address, "localhost:", 10) != 0 && strncmp(address, "[::1]:", 6) != 0 &&
+	if (strncmp(address, "localhost:", 10) != 0 &&
 	    (strncmp(address, "127.", 4) != 0 || strspn(address, "0123456789.") != host))
 		return NULL;
 	return joined("http://", address);
@@ -188,8 +188,8 @@ find_port(struct session *session, const struct arguments *arguments, struct var
 
 	if (!url)
 		output_complain(&session->out,
-				"--tcp %s: expected a port of this host, such as 8080, "
-				"127.0.0.1:8080 or [::1]:8080",
+				"--tcp %s: expected a port of this host, such as 8080 or "
+				"127.0.0.1:8080",
 				arguments->tcp);
 	else if (arguments->http_socket)
 		output_complain(&session->out,

@@ -444,8 +444,10 @@ attempt_send(struct attempt *attempt)
 		return;
 	log_with(LOG_LEVEL_ERROR, LOG_FIELDS(.job_id = attempt->job->id), "cannot send: %s",
 		 forebay_err_text(err));
-	answer_from_transport(&attempt->answer, ANSWER_CONNECT, 0, NULL);
-	attempt_ended(attempt, &attempt->answer);
+	/* Nothing went out: it says nothing about the API, and would be so again. */
+	attempt->unsendable = err;
+	attempt_abort(attempt,
+		      err == FOREBAY_ERR_NO_MEMORY ? ATTEMPT_PUT_BACK : ATTEMPT_UNSENDABLE);
 }
 
 void

@@ -26,7 +26,13 @@ struct attempt_bytes {
 };
 
 /* Why an attempt was given up by us. */
-enum attempt_abort { ATTEMPT_GOES_ON, ATTEMPT_CANCELED, ATTEMPT_PUT_BACK, ATTEMPT_DAMAGED };
+enum attempt_abort {
+	ATTEMPT_GOES_ON,
+	ATTEMPT_CANCELED,
+	ATTEMPT_PUT_BACK,
+	ATTEMPT_DAMAGED,
+	ATTEMPT_UNSENDABLE
+};
 
 struct attempt {
 	struct runner *runner; /* borrowed */

@@ -50,10 +50,9 @@ static struct abort_row {
 	const char *outcome;
 	uint64_t ended;
 } aborts[] = {
-	[ATTEMPT_GOES_ON] = { "put-back", 0 },
-	[ATTEMPT_CANCELED] = { "canceled", 0 },
-	[ATTEMPT_PUT_BACK] = { "put-back", 0 },
-	[ATTEMPT_DAMAGED] = { "damaged", 0 },
+	[ATTEMPT_GOES_ON] = { "put-back", 0 },	    [ATTEMPT_CANCELED] = { "canceled", 0 },
+	[ATTEMPT_PUT_BACK] = { "put-back", 0 },	    [ATTEMPT_DAMAGED] = { "damaged", 0 },
+	[ATTEMPT_UNSENDABLE] = { "unsendable", 0 },
 };
 
 const char *
@@ -345,6 +344,10 @@ decide_abort(struct attempt *attempt)
 	case ATTEMPT_DAMAGED:
 		attempt->result.message = "its request cannot be read: it is damaged on disk";
 		final(attempt, FOREBAY_JOB_FAILED, FOREBAY_ERR_INTERNAL);
+		break;
+	case ATTEMPT_UNSENDABLE:
+		attempt->result.message = forebay_err_text(attempt->unsendable);
+		final(attempt, FOREBAY_JOB_FAILED, attempt->unsendable);
 		break;
 	case ATTEMPT_PUT_BACK:
 	case ATTEMPT_GOES_ON:

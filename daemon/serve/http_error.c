@@ -6,6 +6,7 @@
 
 #include "daemon/base/clock.h"
 #include "daemon/base/log.h"
+#include "daemon/base/metrics.h"
 #include "daemon/serve/http_conn.h"
 #include "protocol/jsonput.h"
 
@@ -190,6 +191,7 @@ http_error_event(struct http_conn *conn, const struct http_error *error)
 	event_len = asprintf(&event, "event: error\ndata: %s\n\n", json);
 	if (event_len < 0)
 		fatal("out of memory");
+	metrics.requests_failed_total++; /* the status was spent on a 200 */
 	http_conn_send(conn, event, (size_t)event_len);
 	http_conn_end(conn);
 	free(event);

@@ -287,6 +287,7 @@ void
 http_job_drop(struct http_job *job)
 {
 	job->exchange = NULL;
+	leave_orphans(job); /* nobody may be given it any more */
 	if (job->asking) {
 		job->unwanted = true;
 		return;

@@ -163,8 +163,8 @@ a_port_wants_a_token(void **unused)
 	expect(&a, "ANTHROPIC_AUTH_TOKEN", "s3cret-token");
 	expect(&a, "ANTHROPIC_UNIX_SOCKET", "removed");
 	free(a.tcp);
-	a.tcp = strdup("[::1]:80");
-	expect(&a, "ANTHROPIC_BASE_URL", "http://[::1]:80");
+	a.tcp = strdup("localhost:80");
+	expect(&a, "ANTHROPIC_BASE_URL", "http://localhost:80");
 	for (const char *const *bad =
 		 (const char *const[]){ "", "\n", "two words\n", "a\nb\n", "gr\xc3\xbc\n", NULL };
 	     *bad; bad++) {
@@ -177,8 +177,9 @@ a_port_wants_a_token(void **unused)
 	free(a.http_socket);
 	a.http_socket = NULL;
 	for (const char *const *bad =
-		 (const char *const[]){ "", "0", "65536", "host:80", "10.0.0.1:80", "127.1:", "80x",
-					"127.evil.example:80", "localhost.example:80", NULL };
+		 (const char *const[]){ "", "0", "65536", "host:80", "10.0.0.1:80", "[::1]:80",
+					"127.1:", "80x", "127.evil.example:80",
+					"localhost.example:80", NULL };
 	     *bad; bad++) {
 		free(a.tcp);
 		a.tcp = strdup(*bad);
